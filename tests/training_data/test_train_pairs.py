@@ -126,7 +126,8 @@ DERIVATIONS = {
     "train-055": """SELECT category, SUM(1), SUM(CASE WHEN stock IS NULL THEN 0 ELSE 1 END) FROM product GROUP BY
         category""",
     "train-056": "SELECT name, (SELECT COUNT(*) FROM product WHERE supplier_id = supplier.id) FROM supplier",
-    "train-057": "SELECT name FROM product EXCEPT SELECT name FROM product JOIN purchase ON product_id = product.id",
+    "train-057": """SELECT name, price FROM product WHERE category = 'Garden' EXCEPT SELECT name, price FROM
+        product JOIN purchase ON product_id = product.id""",
     "train-058": """SELECT color, SUM(stock) FROM product WHERE color IS NOT NULL GROUP BY color UNION ALL SELECT
         'No color', SUM(stock) FROM product WHERE color IS NULL""",
     "train-059": """SELECT category, SUM(price * q) FROM product JOIN (SELECT product_id AS k, SUM(quantity) AS q
@@ -249,9 +250,15 @@ def test_ids_count_up_and_questions_are_unique() -> None:
     assert len({pair["question"].casefold() for pair in PAIRS}) == 100
 
 
-def test_questions_and_golds_are_not_those_of_another_set(committed: dict[str, list[Row]]) -> None:
+def test_no_question_occurs_in_another_set(committed: dict[str, list[Row]]) -> None:
     for rows in committed.values():
         assert {pair["question"].casefold() for pair in PAIRS}.isdisjoint(row["question"].casefold() for row in rows)
+
+
+def test_no_gold_is_asked_for_in_a_dev_set(committed: dict[str, list[Row]]) -> None:
+    held_out = [*committed["dev"], *committed["dev_unseen"]]
+    mine, theirs = ({(row["db_id"], parsed(row).sql("sqlite").lower()) for row in rows} for rows in (PAIRS, held_out))
+    assert mine.isdisjoint(theirs)
 
 
 def test_every_training_database_has_12_or_13_pairs_and_the_unseen_one_none() -> None:
