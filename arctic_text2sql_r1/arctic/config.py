@@ -1,0 +1,215 @@
+# Copyright 2026 The arctic-text2sql-r1 authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The recipe keys that `type: grpo` adds to ArcticTraining's, with their checks.
+
+Batch arithmetic counts prompts: `micro_batch_size` x `gradient_accumulation_steps` prompts per rank form one update.
+ArcticTraining counts that accumulation per dataloader batch, which a rollout cannot use (all samples of an update
+are needed before its first loss), so the product is folded into the batch here and the framework sees accumulation 1.
+Where the keys take effect: `arctic/trainer.py`; data keys: `arctic/data.py`.
+"""
+
+from pathlib import Path
+from typing import Any
+from typing import Literal
+
+from arctic_training.config.base import BaseConfig
+from arctic_training.config.trainer import TrainerConfig
+from pydantic import Field
+from pydantic import PrivateAttr
+from pydantic import field_validator
+from pydantic import model_validator
+from typing_extensions import Self
+
+from arctic_text2sql_r1.errors import RegistryError
+from arctic_text2sql_r1.losses import OBJECTIVES
+from arctic_text2sql_r1.losses import Objective
+from arctic_text2sql_r1.rewards.base import REWARDS
+
+
+class RewardConfig(BaseConfig):
+    """One entry of `rewards:`; a bare name means weight 1."""
+
+    name: str
+    """ Registered reward, or `package.module:function`. """
+
+    weight: float = 1.0
+    """ Factor of this reward in the weighted sum. """
+
+    @field_validator("name")
+    @classmethod
+    def _known_reward(cls, value: str) -> str:
+        try:
+            REWARDS.get(value)
+        except RegistryError as error:
+            raise ValueError(str(error)) from error
+        return value
+
+
+class SQLConfig(BaseConfig):
+    """How SQL is executed and compared."""
+
+    timeout_s: float = Field(default=5.0, gt=0)
+    """ Longest time one query may run, in seconds of wall time. """
+
+    max_rows: int = Field(default=100_000, ge=1)
+    """ A result with more rows than this ends with status `limit`. """
+
+    workers: int = Field(default=2, ge=1)
+    """ Worker processes per rank. """
+
+    compare: Literal["default", "bird"] = "default"
+    """ When two results are the same: `default` by position as a bag, ordered where gold orders; `bird` as sets. """
+
+
+class GRPOTrainerConfig(TrainerConfig):
+    """Configuration of `type: grpo`. Every other key is ArcticTraining's own."""
+
+    num_samples_per_prompt: int = 16
+    """ G, completions sampled for each prompt; at least 2, since they are compared with each other. """
+
+    temperature: float = Field(default=0.8, gt=0)
+    """ Sampling temperature; the policy that is trained is softmax(logits / temperature). """
+
+    max_new_tokens: int = Field(default=1024, ge=1)
+    """ T, completion length limit in tokens. Prompts may use `data.max_length - max_new_tokens`. """
+
+    objective: str = "grpo"
+    """ Row of the preset table in `losses.py`. """
+
+    advantage_scaling: Literal["group", "batch", "none"] | None = None
+    """ Divide centred rewards by the group's or batch's standard deviation, or not; unset: as `objective` says. """
+
+    clip_range: float = Field(default=0.2, gt=0, lt=1)
+    """ epsilon of the clipped ratio. """
+
+    kl_coef: float = Field(default=0.001, ge=0)
+    """ beta, weight of the k3 KL to the reference (the model with its adapter off); 0 runs no reference pass. """
+
+    inner_epochs: int = Field(default=1, ge=1)
+    """ Optimizer updates per rollout, each over all of its completions. """
+
+    completions_per_micro_batch: int | None = Field(default=None, ge=1)
+    """ Rows of one forward and backward pass; lower it when memory runs out. Unset: micro_batch_size x G. """
+
+    generation_batch_rows: int | None = Field(default=None, ge=1)
+    """ Most rows generated in one call; lower it when the key-value cache does not fit. Unset: all at once. """
+
+    rewards: list[RewardConfig] = [RewardConfig(name="execution")]
+    """ Weighted list; each component is logged under its own name. """
+
+    parser: Literal["strict", "lenient"] = "lenient"
+    """ How completions are read: `strict` wants nothing but the format, `lenient` allows text around it. """
+
+    sql: SQLConfig = Field(default_factory=SQLConfig)
+    """ SQL execution. """
+
+    rollouts_path: Path | None = None
+    """ JSONL of every completion with its reward. Unset: `rollouts.jsonl` beside `train_log_metrics_path`. """
+
+    _prompts_per_micro_batch: int = PrivateAttr(default=1)
+
+    @field_validator("num_samples_per_prompt")
+    @classmethod
+    def _a_group_needs_two(cls, value: int) -> int:
+        if value < 2:
+            raise ValueError(
+                f"num_samples_per_prompt is {value}, but GRPO compares the completions of a prompt with each other "
+                "and needs at least 2 (16 in the published recipe)."
+            )
+        return value
+
+    @field_validator("objective")
+    @classmethod
+    def _known_objective(cls, value: str) -> str:
+        if value not in OBJECTIVES:
+            raise ValueError(f"objective '{value}' is unknown; known: {', '.join(OBJECTIVES)}.")
+        return value
+
+    @field_validator("rewards", mode="before")
+    @classmethod
+    def _bare_names(cls, value: Any) -> Any:
+        entries = value if isinstance(value, list) else [value]
+        if len(entries) == 0:
+            raise ValueError("rewards is empty; name at least one, for example `rewards: [execution]`.")
+        return [dict(name=entry) if isinstance(entry, str) else entry for entry in entries]
+
+    @field_validator("eval_log_iter_interval")
+    @classmethod
+    def _evaluation_is_logged(cls, value: int) -> int:
+        # ArcticTraining takes this number modulo, so its documented "0 is off" divides by zero.
+        if value < 1:
+            raise ValueError(
+                "eval_log_iter_interval must be at least 1; to switch evaluation off set eval_interval: 0."
+            )
+        return value
+
+    @field_validator("sequence_parallel_size")
+    @classmethod
+    def _no_sequence_parallelism(cls, value: int) -> int:
+        if value != 1:
+            raise ValueError(f"sequence_parallel_size is {value}; GRPO rollouts are not sharded, use 1.")
+        return value
+
+    @model_validator(mode="after")
+    def _reference_exists(self) -> Self:
+        if self.kl_coef > 0 and self.model.peft_config is None:
+            raise ValueError(
+                f"kl_coef is {self.kl_coef} but model.peft_config is not set: the KL reference is the model with its "
+                "adapter switched off. Add a peft_config, or set kl_coef: 0 for full fine-tuning without a reference."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _completion_fits_context(self) -> Self:
+        if self.max_new_tokens >= self.data.max_length:
+            raise ValueError(
+                f"max_new_tokens ({self.max_new_tokens}) leaves no room for a prompt in data.max_length "
+                f"({self.data.max_length}), which counts prompt and completion together."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _own_files(self) -> Self:
+        folder = self.train_log_metrics_path.parent
+        if "kill_switch_path" not in self.model_fields_set:
+            # The framework's default is one fixed file for every job on the machine.
+            self.kill_switch_path = folder / "stop-training"
+        if self.rollouts_path is None:
+            self.rollouts_path = folder / "rollouts.jsonl"
+        return self
+
+    @model_validator(mode="after")
+    def _fold_accumulation(self) -> Self:
+        # Parents' after-validators have run: the DeepSpeed dict is complete and may be corrected.
+        self._prompts_per_micro_batch = self.micro_batch_size
+        self.micro_batch_size *= self.gradient_accumulation_steps
+        self.gradient_accumulation_steps = 1
+        self.deepspeed["train_micro_batch_size_per_gpu"] = self.micro_batch_size
+        self.deepspeed["train_batch_size"] = self.micro_batch_size * self.world_size
+        self.deepspeed["gradient_accumulation_steps"] = 1
+        return self
+
+    @property
+    def preset(self) -> Objective:
+        """The row of the objective table in force."""
+        return OBJECTIVES[self.objective]
+
+    @property
+    def scaling(self) -> Literal["group", "batch", "none"]:
+        """Advantage scaling in force: the recipe's own, else the objective's."""
+        return self.advantage_scaling or self.preset.advantage_scaling
+
+    @property
+    def rows_per_micro_batch(self) -> int:
+        """Completions of one forward and backward pass."""
+        return self.completions_per_micro_batch or self._prompts_per_micro_batch * self.num_samples_per_prompt
+
+    def plan(self, batches_per_epoch: int, updates: int) -> str:
+        """The batch arithmetic in one line, for the start of a run."""
+        prompts = self.micro_batch_size * self.world_size
+        return (
+            f"{self.micro_batch_size} prompts x {self.num_samples_per_prompt} samples x {self.world_size} ranks = "
+            f"{prompts * self.num_samples_per_prompt} completions per rollout; {batches_per_epoch} rollouts per epoch "
+            f"x {self.epochs} epochs x {self.inner_epochs} inner epochs; stops after {updates} updates"
+        )

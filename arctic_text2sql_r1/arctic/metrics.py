@@ -1,0 +1,166 @@
+# Copyright 2026 The arctic-text2sql-r1 authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""What a GRPO step tells, through the framework's own metrics plumbing.
+
+The framework prints and stores a fixed set of keys and drops all others; this subclass keeps every key, prints one
+readable line per rollout above a progress bar, and raises alarms. The figures themselves are computed in
+`monitor/step_report.py` and `monitor/alarms.py`; their meaning is in `step_report.METRICS`.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from dataclasses import field
+from typing import Any
+
+import torch
+from arctic_training.metrics import Metrics
+from tqdm import tqdm
+
+from arctic_text2sql_r1.arctic.ranks import reduce_max
+from arctic_text2sql_r1.arctic.ranks import reduce_sum
+from arctic_text2sql_r1.losses import PolicyLossOutput
+from arctic_text2sql_r1.monitor.alarms import Alarms
+from arctic_text2sql_r1.monitor.rollouts import RolloutRecord
+from arctic_text2sql_r1.monitor.step_report import format_step_line
+from arctic_text2sql_r1.rewards.scorer import ScoredCompletion
+from arctic_text2sql_r1.rollout.base import Rollout
+
+
+@dataclass
+class UpdateStatistics:
+    """Sums over the trained tokens of one rollout's updates on this rank."""
+
+    loss: float = 0.0
+    updates: int = 0
+    grad_norm: float = 0.0
+    sums: dict[str, float] = field(default_factory=lambda: dict(tokens=0.0, clipped=0.0, kl=0.0, entropy=0.0))
+    max_ratio: float = 0.0
+
+    def add(self, output: PolicyLossOutput, entropy_sum: torch.Tensor) -> None:
+        """Adds one micro-batch."""
+        self.sums["tokens"] += float(output.tokens)
+        self.sums["clipped"] += float(output.clipped_tokens)
+        self.sums["kl"] += float(output.kl_sum)
+        self.sums["entropy"] += float(entropy_sum)
+        self.max_ratio = max(self.max_ratio, float(output.max_ratio))
+
+    def reduced(self, device: torch.device) -> dict[str, float]:
+        """Token means over all ranks: loss, kl, clip_fraction, entropy, and gradient norm (already global)."""
+        totals = {key: reduce_sum(value, device) for key, value in self.sums.items()}
+        tokens = max(1.0, totals["tokens"])
+        world = torch.distributed.get_world_size()
+        return dict(
+            loss=reduce_sum(self.loss, device) / world / max(1, self.updates),
+            kl=totals["kl"] / tokens,
+            clip_fraction=totals["clipped"] / tokens,
+            entropy=totals["entropy"] / tokens,
+            max_ratio=reduce_max(self.max_ratio, device),
+            grad_norm=self.grad_norm,
+            trained_tokens=totals["tokens"] / max(1, self.updates),
+        )
+
+
+class GRPOMetrics(Metrics):
+    """The framework's metrics with every recorded key kept."""
+
+    def __init__(self, trainer: Any) -> None:
+        super().__init__(trainer)
+        self._phases: dict[str, float] = {}
+        self._figures: dict[str, float] = {}
+        self._alarms = Alarms()
+        self._bar: tqdm | None = None
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Measures the block's wall time in seconds under `name`."""
+        start = time.perf_counter()
+        yield
+        self._phases[name] = time.perf_counter() - start
+
+    def record_rollout(self, rollout: dict[str, float], update: dict[str, float], tokens: int) -> None:
+        """Takes the figures of one rollout (all ranks), of its updates, and how many tokens were generated."""
+        if not self.enabled:
+            return
+        speed = tokens / max(1e-9, self._phases["seconds_generate"])
+        self._figures = {**rollout, **update, **self._phases, "tokens_per_s": speed}
+        self._phases = {}
+
+    def print_summary(self, prefix: str = "train") -> None:
+        """Fills `summary_dict` (what the framework stores) and prints it as one line on rank 0."""
+        if not self.enabled:
+            return
+        self.summary_dict.clear()
+        self.summary_dict.update(
+            epoch=self.trainer.epoch_idx,
+            iter=self.trainer.global_step,
+            lr=self.trainer.model.lr_scheduler.get_last_lr()[0],
+        )
+        if prefix == "train":
+            self.summary_dict.update(self._figures, step_time=self.values["step_time"])
+        else:
+            accuracy = self.values["execution_accuracy/eval"]
+            self.summary_dict.update({"execution_accuracy/eval": accuracy, "loss/eval": 1.0 - accuracy})
+        self.values.clear()
+        if self.trainer.global_rank == 0:
+            self._show(prefix)
+
+    def close(self) -> None:
+        """Ends the progress bar."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def _show(self, prefix: str) -> None:
+        if self._bar is None:
+            # disable=None: a bar on a terminal, none in a log file.
+            self._bar = tqdm(total=self.max_iter, unit="update", disable=None, dynamic_ncols=True)
+        self._bar.update(self.trainer.global_step - self._bar.n)
+        if prefix != "train":
+            accuracy = self.summary_dict["execution_accuracy/eval"]
+            self._bar.write(
+                f"eval {self.trainer.global_step}/{self.max_iter} execution accuracy {accuracy:.3f} (greedy)"
+            )
+            return
+        line = format_step_line(dict(self.summary_dict, step=self.trainer.global_step), total_steps=self.max_iter)
+        self._bar.write(line)
+        for warning in self._alarms.check(self.summary_dict):
+            self._bar.write(f"WARNING: {warning}")
+
+
+def rollout_records(
+    step: int, rank: int, rollout: Rollout, scored: list[ScoredCompletion], advantages: list[float]
+) -> list[RolloutRecord]:
+    """One log record per row of `rollout`; the three lists share its order."""
+    rows = zip(rollout.examples, rollout.completions, scored, advantages, strict=True)
+    return [
+        RolloutRecord(
+            step=step,
+            rank=rank,
+            example_id=example.example_id,
+            db_id=example.db_id,
+            question=example.question,
+            completion=completion.text,
+            prediction=row.parsed.prediction,
+            problem=row.parsed.problem,
+            status=None if row.verdict.result is None else row.verdict.result.status.value,
+            gold_status=row.verdict.gold.status.value,
+            reward=row.reward,
+            advantage=advantage,
+            length=len(completion.token_ids),
+            truncated=completion.truncated,
+            components=row.components,
+        )
+        for example, completion, row, advantage in rows
+    ]
+
+
+def component_means(records: list[RolloutRecord]) -> dict[str, float]:
+    """Mean of each reward component over the rows it applies to, as `reward/NAME`."""
+    values: dict[str, list[float]] = defaultdict(list)
+    for record in records:
+        for name, value in record.components.items():
+            values[f"reward/{name}"].append(value)
+    return {name: sum(column) / len(column) for name, column in values.items()}

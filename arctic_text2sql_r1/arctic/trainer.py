@@ -1,0 +1,337 @@
+# Copyright 2026 The arctic-text2sql-r1 authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""`type: grpo`: sample completions, execute their SQL, compare within groups, update the policy.
+
+One dataloader batch holds all prompts that a rank contributes to one rollout. `step()` runs
+
+    generate_candidates -> compute_rewards -> compute_advantages -> inner epochs x micro-batches of loss()
+
+and each of those hooks may be overridden alone. All ranks always run the same number of forward and backward passes:
+ranks with fewer micro-batches add idle ones. The mathematics is in `advantages.py`, `losses.py`, `logprobs.py`; what
+a step reports in `monitor/`; recipe keys in `arctic/config.py`.
+
+Deviations from the paper's objective: the ratio's old log-probabilities are those of the first pass over the rollout
+(no weight has changed by then, so they are the sampling policy's); rows of groups without spread leave loss and KL.
+"""
+
+from functools import reduce
+from typing import Any
+from typing import Union
+
+import torch
+from arctic_training.checkpoint.ds_engine import DSCheckpointEngine
+from arctic_training.checkpoint.hf_engine import HFCheckpointEngine
+from arctic_training.trainer.sft_trainer import SFTTrainer
+
+from arctic_text2sql_r1.advantages import equal_reward_rows
+from arctic_text2sql_r1.advantages import group_advantages
+from arctic_text2sql_r1.arctic.checkpoint import AdapterCheckpointEngine
+from arctic_text2sql_r1.arctic.checkpoint import ResumeCheckpointEngine
+from arctic_text2sql_r1.arctic.config import GRPOTrainerConfig
+from arctic_text2sql_r1.arctic.data import Text2SQLDataFactory
+from arctic_text2sql_r1.arctic.metrics import GRPOMetrics
+from arctic_text2sql_r1.arctic.metrics import UpdateStatistics
+from arctic_text2sql_r1.arctic.metrics import component_means
+from arctic_text2sql_r1.arctic.metrics import rollout_records
+from arctic_text2sql_r1.arctic.ranks import gather
+from arctic_text2sql_r1.arctic.ranks import reduce_max
+from arctic_text2sql_r1.arctic.ranks import reduce_sum
+from arctic_text2sql_r1.batch import MicroBatch
+from arctic_text2sql_r1.batch import TrainingRow
+from arctic_text2sql_r1.batch import idle_row
+from arctic_text2sql_r1.batch import pack_rows
+from arctic_text2sql_r1.batch import split_rows
+from arctic_text2sql_r1.databases.judge import SQLJudge
+from arctic_text2sql_r1.logprobs import completion_scores
+from arctic_text2sql_r1.losses import PolicyLossInput
+from arctic_text2sql_r1.losses import loss_denominator
+from arctic_text2sql_r1.losses import policy_loss
+from arctic_text2sql_r1.monitor.rollouts import RolloutLog
+from arctic_text2sql_r1.monitor.step_report import StepCounts
+from arctic_text2sql_r1.monitor.step_report import count_step
+from arctic_text2sql_r1.monitor.step_report import step_metrics
+from arctic_text2sql_r1.prompts.templates import get_template
+from arctic_text2sql_r1.rewards.scorer import RewardScorer
+from arctic_text2sql_r1.rewards.scorer import ScoredCompletion
+from arctic_text2sql_r1.rollout.base import Rollout
+from arctic_text2sql_r1.rollout.base import SamplingParams
+from arctic_text2sql_r1.rollout.base import roll_out
+from arctic_text2sql_r1.rollout.hf import HFRolloutEngine
+
+
+class GRPOTrainer(SFTTrainer):
+    """Group-relative policy optimization of a text-to-SQL policy, rewarded by executing what it writes."""
+
+    name = "grpo"
+    config: GRPOTrainerConfig
+    data_factory: Text2SQLDataFactory
+    # The framework's registry reads typing.Union only, not the `|` form.
+    checkpoint_engine: Union[  # noqa: UP007
+        ResumeCheckpointEngine, AdapterCheckpointEngine, DSCheckpointEngine, HFCheckpointEngine
+    ]
+
+    # ----- set-up -------------------------------------------------------------------------------------------------
+
+    def post_init_callback(self) -> None:
+        """Completes what the framework's constructor built; does nothing in its data-preparation mode."""
+        if not hasattr(self, "metrics"):
+            return
+        _disable_dropout(self.model_unwrapped)
+        self.metrics = GRPOMetrics(self)
+        self.judge = SQLJudge(
+            num_workers=self.config.sql.workers,
+            timeout_s=self.config.sql.timeout_s,
+            max_rows=self.config.sql.max_rows,
+            compare=self.config.sql.compare,
+        )
+        template = get_template(self.config.data.template)
+        self.scorer = RewardScorer(
+            judge=self.judge,
+            rewards=[(reward.name, reward.weight) for reward in self.config.rewards],
+            completion_format=template.completion_format,
+            parser=self.config.parser,
+            prefill=template.prefill,
+        )
+        self.engine = HFRolloutEngine(
+            self.model_unwrapped,
+            self.tokenizer,
+            max_batch_rows=self.config.generation_batch_rows,
+            synced_gpus=self.config.zero_3_enabled and self.world_size > 1,
+        )
+        self.rollout_log = RolloutLog(self.config.rollouts_path) if self.global_rank == 0 else None
+        self._continue_position()
+        if self.global_rank == 0:
+            self._print_plan()
+
+    def _continue_position(self) -> None:
+        """Epoch and rollout within it, derived from the number of updates a checkpoint has already made."""
+        rollouts_done = self.global_step // self.config.inner_epochs
+        self.epoch_idx, self._first_batch = divmod(rollouts_done, len(self.train_dataloader))
+        self.train_batch_idx = rollouts_done
+        # The framework would skip batches by its own count, which is wrong for several updates per rollout.
+        self.is_resume = False
+
+    def _print_plan(self) -> None:
+        trainable = sum(p.numel() for p in self.model_unwrapped.parameters() if p.requires_grad)
+        total = sum(p.numel() for p in self.model_unwrapped.parameters())
+        print(f"[grpo] {self.config.plan(len(self.train_dataloader), self.metrics.max_iter)}")
+        print(f"[grpo] trainable parameters: {trainable:,} of {total:,} ({trainable / total:.2%})")
+        if self.global_step > 0:
+            print(f"[grpo] continuing after update {self.global_step} (epoch {self.epoch_idx})")
+
+    def pre_epoch_callback(self) -> None:
+        """Each epoch has its own order of prompts; the first epoch after a resume starts in its middle."""
+        self.train_dataloader.batch_sampler.set_position(self.epoch_idx, self._first_batch)
+        self._first_batch = 0
+
+    def post_train_callback(self) -> None:
+        """Ends the SQL workers."""
+        self.judge.close()
+        self.metrics.close()
+
+    # ----- counting -----------------------------------------------------------------------------------------------
+
+    @property
+    def training_horizon(self) -> int:
+        """Optimizer updates in all, which is what the learning-rate schedule spans."""
+        if self.config.train_iters:
+            return self.config.train_iters
+        return self.config.epochs * len(self.train_dataloader) * self.config.inner_epochs
+
+    def need_early_exit(self) -> bool:
+        """As the framework's, but a rollout may step over the exact update at which to stop."""
+        limits = [
+            (self.config.exit_iteration_this_run, self.global_step_this_run, "exit_iteration_this_run"),
+            (self.config.exit_iteration, self.global_step, "exit_iteration"),
+            (self.training_horizon, self.global_step, "training_horizon"),
+        ]
+        for limit, step, label in limits:
+            if 0 < limit <= step:
+                self.early_stop_reason = f"reached {label} of {limit}"
+                return True
+        # Ranks look at the file at different times; all must take the same decision.
+        if reduce_max(int(self.config.kill_switch_path.exists()), self.device) > 0:
+            self.early_stop_reason = f"found the stop file '{self.config.kill_switch_path}'"
+            return True
+        return False
+
+    # ----- one rollout and its updates ----------------------------------------------------------------------------
+
+    def step(self, batch: dict[str, Any]) -> None:
+        """One rollout over the batch's prompts, then `inner_epochs` optimizer updates on it."""
+        first_update = self.global_step + 1
+        with self.metrics.phase("seconds_generate"):
+            rollout = self.generate_candidates(batch)
+        with self.metrics.phase("seconds_reward"):
+            scored = self.compute_rewards(rollout)
+        rewards = torch.tensor([float("nan") if row.reward is None else row.reward for row in scored])
+        group_ids = torch.tensor(rollout.group_ids)
+        advantages = self.compute_advantages(rewards, group_ids)
+        keep = ~equal_reward_rows(rewards, group_ids)
+        with self.metrics.phase("seconds_train"):
+            statistics = self.update_policy(rollout, advantages, keep)
+        self._report(first_update, rollout, scored, advantages.tolist(), statistics)
+        self.checkpoint()
+
+    def generate_candidates(self, batch: dict[str, Any]) -> Rollout:
+        """G completions for each prompt of the batch, from a random state derived from (seed, update, rank)."""
+        sampling = SamplingParams(
+            max_new_tokens=self.config.max_new_tokens,
+            temperature=self.config.temperature,
+            num_samples=self.config.num_samples_per_prompt,
+            seed=rollout_seed(self.config.seed, self.global_step, self.global_rank),
+        )
+        return roll_out(self.engine, batch["examples"], batch["prompts"], sampling)
+
+    def compute_rewards(self, rollout: Rollout) -> list[ScoredCompletion]:
+        """Parses, executes and scores every row. A row whose gold fails has reward None and trains nothing."""
+        return self.scorer.score(rollout.examples, rollout.completions)
+
+    def compute_advantages(self, rewards: torch.Tensor, group_ids: torch.Tensor) -> torch.Tensor:
+        """(N,) rewards, NaN where unscored, and (N,) group ids to (N,) advantages."""
+        return group_advantages(rewards, group_ids, scaling=self.config.scaling)
+
+    def update_policy(self, rollout: Rollout, advantages: torch.Tensor, keep: torch.Tensor) -> UpdateStatistics:
+        """`inner_epochs` updates on one rollout; returns what they saw."""
+        micro_batches = self._micro_batches(rollout, advantages, keep)
+        if self.config.kl_coef > 0:
+            for micro_batch in micro_batches:
+                micro_batch.ref_logprobs = self.reference_logprobs(micro_batch)
+        self._statistics = UpdateStatistics()
+        for _ in range(self.config.inner_epochs):
+            self._optimizer_update(micro_batches)
+        return self._statistics
+
+    def _optimizer_update(self, micro_batches: list[MicroBatch]) -> None:
+        self.model.train()
+        for index, micro_batch in enumerate(micro_batches):
+            self.model.set_gradient_accumulation_boundary(index == len(micro_batches) - 1)
+            loss = self.loss(micro_batch)
+            self.backward(loss)
+            self._statistics.loss += float(loss.detach())
+        self.model.step()
+        self.model.eval()
+        self._statistics.updates += 1
+        self._statistics.grad_norm = float(self.model.get_global_grad_norm() or 0.0)
+        # DeepSpeed's count is the truth; a checkpoint taken after this line carries the right number.
+        self.global_step = self.model.global_steps
+        self.global_step_this_run = self.global_step - self.global_step_at_start_this_run
+
+    def loss(self, batch: MicroBatch) -> torch.Tensor:
+        """The objective of one micro-batch, scaled so that DeepSpeed's mean over ranks is the update's true mean.
+
+        The first pass over a micro-batch defines its `old_logprobs`: no weight has changed since it was sampled.
+        """
+        policy_logprobs, entropy = completion_scores(
+            self.model,
+            self.model_unwrapped,
+            batch.input_ids,
+            batch.prompt_lengths,
+            batch.completion_mask,
+            self.config.temperature,
+        )
+        if batch.old_logprobs is None:
+            batch.old_logprobs = policy_logprobs.detach()
+        output = policy_loss(
+            PolicyLossInput(
+                policy_logprobs=policy_logprobs,
+                old_logprobs=batch.old_logprobs,
+                ref_logprobs=batch.ref_logprobs,
+                completion_mask=batch.completion_mask,
+                advantages=batch.advantages,
+                kl_rows=batch.kl_rows,
+                denominator=batch.denominator,
+                clip_range=self.config.clip_range,
+                kl_coef=self.config.kl_coef,
+                aggregation=self.config.preset.aggregation,
+            )
+        )
+        self._statistics.add(output, entropy_sum=entropy.sum())
+        return output.loss * self.world_size
+
+    def reference_logprobs(self, batch: MicroBatch) -> torch.Tensor:
+        """(N, T) log-probabilities under the reference: the same weights with the adapter switched off."""
+        module = self.model_unwrapped
+        with torch.no_grad(), module.disable_adapter():
+            logprobs, _ = completion_scores(
+                module, module, batch.input_ids, batch.prompt_lengths, batch.completion_mask, self.config.temperature
+            )
+        return logprobs
+
+    def _micro_batches(self, rollout: Rollout, advantages: torch.Tensor, keep: torch.Tensor) -> list[MicroBatch]:
+        rows = [
+            TrainingRow(
+                prompt_ids=rollout.prompts[index],
+                completion_ids=rollout.completions[index].token_ids,
+                advantage=float(advantages[index]),
+                keep=bool(keep[index]),
+            )
+            for index in range(len(rollout.completions))
+        ]
+        parts = split_rows(rows, self.config.rows_per_micro_batch)
+        count = max(1, int(reduce_max(len(parts), self.device)))
+        parts += [[idle_row(rows[0])]] * (count - len(parts))
+        tokens = reduce_sum(sum(len(row.completion_ids) for row in rows), self.device)
+        denominator = loss_denominator(
+            self.config.preset.aggregation,
+            tokens=int(tokens),
+            completions=int(reduce_sum(len(rows), self.device)),
+            max_new_tokens=self.config.max_new_tokens,
+        )
+        return [pack_rows(part, self.tokenizer.pad_token_id, denominator, self.device) for part in parts]
+
+    # ----- reporting ----------------------------------------------------------------------------------------------
+
+    def _report(
+        self,
+        step: int,
+        rollout: Rollout,
+        scored: list[ScoredCompletion],
+        advantages: list[float],
+        statistics: UpdateStatistics,
+    ) -> None:
+        """Every rank's completions reach rank 0's rollout log; all ranks record the same figures."""
+        records = rollout_records(step, self.global_rank, rollout, scored, advantages)
+        counts = count_step(
+            rollout.completions, [row.verdict for row in scored], [row.reward for row in scored], rollout.group_ids
+        )
+        shares = gather((records, counts))
+        if self.rollout_log is not None:
+            self.rollout_log.append([record for records, _ in shares for record in records])
+        total = reduce(StepCounts.merge, [counts for _, counts in shares])
+        components = component_means([record for records, _ in shares for record in records])
+        figures = {**step_metrics(total), **components}
+        self.metrics.record_rollout(figures, statistics.reduced(self.device), tokens=total.length_sum)
+
+    def evaluate(self) -> None:
+        """Greedy execution accuracy on the evaluation source, recorded as `execution_accuracy/eval`.
+
+        The framework also wants a `loss/eval`: it is 1 minus that accuracy.
+        """
+        sampling = SamplingParams(max_new_tokens=self.config.max_new_tokens)
+        correct = total = 0
+        for batch in self.eval_dataloader:
+            rollout = roll_out(self.engine, batch["examples"], batch["prompts"], sampling)
+            verdicts = [row.verdict for row in self.compute_rewards(rollout)]
+            correct += sum(verdict.correct is True for verdict in verdicts)
+            total += sum(verdict.correct is not None for verdict in verdicts)
+        accuracy = reduce_sum(correct, self.device) / max(1.0, reduce_sum(total, self.device))
+        self.metrics.record("execution_accuracy/eval", accuracy)
+        self.metrics.record("loss/eval", [1.0 - accuracy])
+
+
+def rollout_seed(seed: int, step: int, rank: int) -> int:
+    """A random seed for one rank's rollout after `step` updates; neighbours share no stream."""
+    generator = torch.Generator().manual_seed(seed)
+    offsets = torch.randint(1 << 30, (2,), generator=generator).tolist()
+    return (offsets[0] + 1_000_003 * (step + 1) + offsets[1] * (rank + 1)) % (1 << 62)
+
+
+def _disable_dropout(model: torch.nn.Module) -> None:
+    """Dropout would make the ratio differ from 1 before any weight has changed, so RL runs without it."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+        if isinstance(getattr(module, "attention_dropout", None), float):
+            module.attention_dropout = 0.0

@@ -1,0 +1,158 @@
+# Copyright 2026 The arctic-text2sql-r1 authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Questions from disk: a .json list, a .jsonl file, or a folder in Spider's layout, as `Text2SQLExample`.
+
+Reading checks shape and that every database file exists, and runs no SQL: golds that fail are found by `check.py`.
+Turning examples into ArcticTraining datasets is in `sft.py` (supervised) and in `arctic/` (GRPO).
+"""
+
+from collections.abc import Iterable
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from arctic_text2sql_r1.data.jsonl import read_json
+from arctic_text2sql_r1.data.jsonl import read_json_lines
+from arctic_text2sql_r1.errors import DataError
+from arctic_text2sql_r1.types import Text2SQLExample
+
+GOLD_KEYS = ("gold_sql", "query", "SQL")
+ID_KEYS = ("id", "example_id", "question_id")
+
+
+def read_examples(
+    path: str | Path, databases: str | Path | None = None, split: str = "train"
+) -> list[Text2SQLExample]:
+    """Every example of a .json list, a .jsonl file or a folder in Spider's layout, in file order.
+
+    `split` chooses the file inside a folder and is not used for a file. Databases are looked up under `databases`,
+    or beside the data (`database/`, `databases/`, `SPLIT_databases/`) when it is None.
+
+    Raises `DataError` for malformed JSON (file and line), missing keys, repeated ids and missing database files.
+    """
+    file = dataset_file(path, split=split)
+    folders = [Path(databases)] if databases is not None else _database_folders(file.parent, split=split)
+    finder = DatabaseFinder(folders)
+    examples = [
+        _example(row, where=where, stem=file.stem, index=index, finder=finder)
+        for index, (where, row) in enumerate(_rows(file))
+    ]
+    if len(examples) == 0:
+        raise DataError(f"'{file}' holds no rows. Expected at least one question with its gold SQL.")
+    _refuse_repeated_ids(file, examples)
+    return examples
+
+
+def dataset_file(path: str | Path, split: str = "train") -> Path:
+    """The file that `read_examples` reads for this path and split. Raises `DataError` when there is none."""
+    path = Path(path)
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        raise DataError(f"No data at '{path}'. Expected a .json or .jsonl file, or a folder in Spider's layout.")
+    names = (f"{split}.json", f"{split}.jsonl", f"{split}_spider.json")
+    for name in names:
+        if (path / name).is_file():
+            return path / name
+    raise DataError(
+        f"The folder '{path}' has no split '{split}': looked for {', '.join(names)}. Choose another split."
+    )
+
+
+def _database_folders(beside: Path, split: str) -> list[Path]:
+    return [beside / "database", beside / "databases", beside / f"{split}_databases"]
+
+
+class DatabaseFinder:
+    """Finds the SQLite file of a `db_id` in a list of folders, and remembers what it found."""
+
+    def __init__(self, folders: list[Path]) -> None:
+        self._folders = folders
+        self._found: dict[str, str] = {}
+
+    def find(self, db_id: str, where: str) -> str:
+        """Path of `FOLDER/db_id/db_id.sqlite` or `FOLDER/db_id.sqlite`; `DataError` lists where it looked."""
+        if db_id not in self._found:
+            self._found[db_id] = self._look_up(db_id, where=where)
+        return self._found[db_id]
+
+    def _look_up(self, db_id: str, where: str) -> str:
+        # a db_id comes from a data file: it must not lead out of the folder
+        if Path(db_id).name != db_id:
+            raise DataError(f"{where}: db_id '{db_id}' is not a plain name. Expected the database's folder name.")
+        places = [place for folder in self._folders for place in _places(folder, db_id)]
+        for place in places:
+            if place.is_file():
+                return str(place.resolve())
+        raise DataError(
+            f"{where}: no database file for db_id '{db_id}'. Looked at {', '.join(str(p) for p in places)}. "
+            f"Name the folder that holds the databases."
+        )
+
+
+def _places(folder: Path, db_id: str) -> list[Path]:
+    return [folder / db_id / f"{db_id}.sqlite", folder / f"{db_id}.sqlite"]
+
+
+def _rows(file: Path) -> Iterator[tuple[str, Any]]:
+    """(where it stands, row) for every row, for messages that a reader can follow."""
+    if file.suffix == ".jsonl":
+        for number, row in read_json_lines(file):
+            yield f"'{file}', line {number}", row
+        return
+    rows = read_json(file)
+    if not isinstance(rows, list):
+        raise DataError(f"'{file}' holds a JSON {type(rows).__name__}. Expected a list of objects, one per question.")
+    for index, row in enumerate(rows):
+        yield f"'{file}', row {index} (counted from 0)", row
+
+
+def _example(row: Any, *, where: str, stem: str, index: int, finder: DatabaseFinder) -> Text2SQLExample:
+    if not isinstance(row, dict):
+        raise DataError(f"{where}: found a JSON {type(row).__name__}. Expected an object with db_id and question.")
+    db_id = text_field(row, keys=("db_id",), where=where)
+    example_id = next((str(row[key]) for key in ID_KEYS if row.get(key) is not None), f"{stem}-{index}")
+    return Text2SQLExample(
+        example_id=example_id,
+        db_id=db_id,
+        question=text_field(row, keys=("question",), where=where),
+        gold_sql=text_field(row, keys=GOLD_KEYS, where=where),
+        db_path=finder.find(db_id, where=where),
+        evidence=str(row.get("evidence") or ""),
+        difficulty=str(row.get("difficulty") or ""),
+    )
+
+
+def text_field(row: dict[str, Any], keys: Iterable[str], where: str) -> str:
+    """The first of `keys` that holds text other than blanks; `DataError` names the keys wanted and the keys found."""
+    wanted = tuple(keys)
+    for key in wanted:
+        value = row.get(key)
+        if isinstance(value, str) and value.strip() != "":
+            return value
+    raise DataError(
+        f"{where}: no text under {' or '.join(repr(key) for key in wanted)}. "
+        f"Found keys: {', '.join(sorted(map(str, row))) or 'none'}."
+    )
+
+
+def _refuse_repeated_ids(file: Path, examples: list[Text2SQLExample]) -> None:
+    """Comparisons pair completions by example_id: a repeated one would pair the wrong rows."""
+    seen: set[str] = set()
+    for example in examples:
+        if example.example_id in seen:
+            raise DataError(f"'{file}': the id '{example.example_id}' occurs twice. Ids must be unique in a file.")
+        seen.add(example.example_id)
+
+
+def example_row(example: Text2SQLExample) -> dict[str, Any]:
+    """The example as a row that `read_examples` reads back, without the database's path."""
+    return dict(
+        id=example.example_id,
+        db_id=example.db_id,
+        question=example.question,
+        evidence=example.evidence,
+        gold_sql=example.gold_sql,
+        difficulty=example.difficulty,
+    )

@@ -1,0 +1,257 @@
+# Copyright 2026 The arctic-text2sql-r1 authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Which weights are evaluated: finding base model and adapter, refusing what is empty, loading, fingerprinting.
+
+An evaluation of the wrong weights is the quietest way to publish a wrong number, so every refusal here is an error:
+an adapter without its file, with all `lora_B` zero, or that did not arrive in the loaded model. Generation is in
+`predict.py`. torch, transformers and peft are imported inside the functions that need them.
+"""
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from arctic_text2sql_r1.errors import ModelError
+
+ADAPTER_CONFIG = "adapter_config.json"
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
+TRAINING_RECORD = "text2sql_r1.json"  # written beside an adapter by our own checkpoints
+
+
+@dataclass(frozen=True)
+class PolicySource:
+    """What has to be loaded: `base` is a folder or a hub name, `adapter` a LoRA folder or None."""
+
+    base: str
+    adapter: str | None = None
+
+    @property
+    def tokenizer(self) -> str:
+        """The adapter's own tokenizer when it was saved with one, since training may have used that; else base's."""
+        if self.adapter is not None and (Path(self.adapter) / "tokenizer_config.json").is_file():
+            return self.adapter
+        return self.base
+
+
+@dataclass(frozen=True)
+class AdapterFingerprint:
+    """`norm` is the L2 norm over all `lora_B` tensors, `tensors` their number, `sha256` that of the weights file."""
+
+    norm: float
+    tensors: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class LoadedPolicy:
+    """A model in evaluation mode with its tokenizer; `adapter` is None for a model without one."""
+
+    model: Any
+    tokenizer: Any
+    source: PolicySource
+    adapter: AdapterFingerprint | None
+
+    @property
+    def context_length(self) -> int | None:
+        """Tokens that prompt and completion may take together; None when the model states no limit."""
+        length = getattr(self.model.config, "max_position_embeddings", None)
+        return None if length is None else int(length)
+
+
+def find_policy(path_or_name: str, base_model: str | None = None) -> PolicySource:
+    """What `path_or_name` is: an adapter folder, a model folder or a hub name. Reads no weights.
+
+    `base_model` replaces the base that an adapter names. Raises `ModelError` for a folder that is neither.
+    """
+    folder = Path(path_or_name)
+    if (folder / ADAPTER_CONFIG).is_file():
+        return PolicySource(base=base_model or _base_of(folder), adapter=str(folder))
+    if (folder / ADAPTER_WEIGHTS).is_file():
+        raise ModelError(f"The adapter folder '{folder}' has no {ADAPTER_CONFIG}. Save the adapter again.")
+    if folder.is_dir() and not (folder / "config.json").is_file():
+        raise ModelError(_not_a_model(folder))
+    if not folder.exists() and _looks_like_a_path(path_or_name):
+        raise ModelError(f"No model at '{path_or_name}'. Expected a model folder, an adapter folder or a hub name.")
+    return PolicySource(base=path_or_name)
+
+
+def _looks_like_a_path(name: str) -> bool:
+    """Hub names are NAME or OWNER/NAME; anything else can only be a path."""
+    return name.startswith((".", "/", "~")) or name.count("/") > 1
+
+
+def _not_a_model(folder: Path) -> str:
+    # a name that ends in .incomplete is a checkpoint whose writing was interrupted
+    checkpoints = [path.parent for path in folder.glob(f"*/{ADAPTER_CONFIG}") if path.parent.suffix != ".incomplete"]
+    message = f"'{folder}' is neither a model (no config.json) nor an adapter (no {ADAPTER_CONFIG})."
+    if len(checkpoints) == 0:
+        return f"{message} Name the folder that training saved, such as 'OUTPUT_DIR/global_step_100'."
+    latest = max(checkpoints, key=lambda path: path.stat().st_mtime)
+    return f"{message} It holds {len(checkpoints)} adapter(s); the latest is '{latest}'."
+
+
+def _base_of(adapter: Path) -> str:
+    """The base model an adapter names; a relative path is tried from here, then from each folder above the adapter.
+
+    Recipes name models relative to the folder they are run in, and the adapter keeps that text.
+    """
+    config = json.loads((adapter / ADAPTER_CONFIG).read_text(encoding="utf-8"))
+    name = config.get("base_model_name_or_path")
+    if not isinstance(name, str) or name == "":
+        raise ModelError(f"'{adapter / ADAPTER_CONFIG}' names no base model. Name it with --base-model.")
+    above = [Path.cwd(), *adapter.resolve().parents]
+    found = next((folder / name for folder in above if (folder / name / "config.json").is_file()), None)
+    if found is not None:
+        return str(found)
+    if _looks_like_a_path(name):
+        raise ModelError(
+            f"The adapter '{adapter}' was trained on '{name}', which is neither here nor in a folder above the "
+            f"adapter. Name the base model with --base-model."
+        )
+    return name
+
+
+def adapter_fingerprint(adapter_dir: str | Path) -> AdapterFingerprint:
+    """Norm and hash of a LoRA adapter's file.
+
+    Raises `ModelError` when the file is missing or unreadable, holds no `lora_B`, or when these are all zero or not
+    finite: such an adapter changes nothing, and evaluating it would measure the base model.
+    """
+    path = Path(adapter_dir) / ADAPTER_WEIGHTS
+    if not path.is_file():
+        raise ModelError(
+            f"The adapter '{adapter_dir}' has no {ADAPTER_WEIGHTS}: evaluating it would measure the base model. "
+            f"Name a folder that training saved completely."
+        )
+    squares = _squared_norms(path)
+    if len(squares) == 0:
+        raise ModelError(f"'{path}' holds no lora_B tensor. Expected a LoRA adapter saved by PEFT.")
+    norm = math.sqrt(sum(squares))
+    if not math.isfinite(norm):
+        raise ModelError(
+            f"'{path}' holds lora_B values that are NaN or infinite: training diverged. Take an earlier "
+            f"checkpoint, or train again with a lower learning rate."
+        )
+    if norm == 0.0:
+        raise ModelError(
+            f"All {len(squares)} lora_B tensors in '{path}' are zero: this adapter leaves the base model unchanged. "
+            f"Check that training made updates (learning rate, usable groups) and saved afterwards."
+        )
+    return AdapterFingerprint(norm=norm, tensors=len(squares), sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def _squared_norms(path: Path) -> list[float]:
+    from safetensors import SafetensorError
+    from safetensors import safe_open
+
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            names = [name for name in file.keys() if "lora_B" in name or "lora_embedding_B" in name]
+            return [float(file.get_tensor(name).double().square().sum()) for name in names]
+    except SafetensorError as error:
+        raise ModelError(f"Cannot read '{path}': {error}. The file is damaged; save the adapter again.") from error
+
+
+def training_record(source: PolicySource) -> dict[str, Any] | None:
+    """What our trainer noted beside the adapter (template, parser, ...); None when there is no such file."""
+    if source.adapter is None or not (Path(source.adapter) / TRAINING_RECORD).is_file():
+        return None
+    record: dict[str, Any] = json.loads((Path(source.adapter) / TRAINING_RECORD).read_text(encoding="utf-8"))
+    return record
+
+
+def load_policy(
+    path_or_name: str,
+    adapter: str | None = None,
+    dtype: str = "auto",
+    device: str = "auto",
+    base_model: str | None = None,
+) -> LoadedPolicy:
+    """Load a model, or a model with an adapter, ready to generate.
+
+    `path_or_name` may itself be an adapter folder (see `find_policy`); `dtype` auto is float32 on a CPU, else
+    bfloat16 where the GPU computes in it and float16 where not. Raises `ModelError` before loading what is unusable.
+    """
+    found = find_policy(path_or_name, base_model=base_model)
+    source = found if adapter is None else PolicySource(base=found.base, adapter=adapter)
+    fingerprint = None if source.adapter is None else adapter_fingerprint(source.adapter)
+    tokenizer = _load_tokenizer(source.tokenizer)
+    device = _device(device)
+    model = _load_model(source.base, dtype=_dtype(dtype, device))
+    if source.adapter is not None and fingerprint is not None:
+        model = _add_adapter(model, adapter=source.adapter, fingerprint=fingerprint)
+    return LoadedPolicy(model=model.to(device).eval(), tokenizer=tokenizer, source=source, adapter=fingerprint)
+
+
+def _load_tokenizer(name: str) -> Any:
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"Cannot load a tokenizer from '{name}': {error}") from error
+    if tokenizer.chat_template is None:
+        raise ModelError(
+            f"The model '{name}' has no chat template, so its prompts cannot be built as in training. Use an "
+            f"instruction-tuned model, or put a chat_template.jinja into its folder."
+        )
+    return tokenizer
+
+
+def _load_model(name: str, dtype: Any) -> Any:
+    from transformers import AutoModelForCausalLM
+
+    try:
+        return AutoModelForCausalLM.from_pretrained(name, dtype=dtype)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"Cannot load a model from '{name}': {error}") from error
+
+
+def _add_adapter(model: Any, adapter: str, fingerprint: AdapterFingerprint) -> Any:
+    """Wrap the model; raise unless the adapter's whole `lora_B` norm arrived in it.
+
+    PEFT ignores tensors whose names or shapes find no place, for instance on another base model.
+    """
+    from peft import PeftModel
+
+    try:
+        loaded = PeftModel.from_pretrained(model, adapter)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ModelError(f"Cannot put the adapter '{adapter}' on its base model: {error}") from error
+    squares = [
+        float(tensor.double().square().sum())
+        for name, tensor in loaded.named_parameters()
+        if "lora_B" in name or "lora_embedding_B" in name
+    ]
+    norm = math.sqrt(sum(squares))
+    if not math.isclose(norm, fingerprint.norm, rel_tol=1e-2):
+        raise ModelError(
+            f"Only part of the adapter '{adapter}' fits its base model: lora_B norm {norm:.6g} after loading, "
+            f"{fingerprint.norm:.6g} in the file. Name the base model it was trained on with --base-model."
+        )
+    return loaded
+
+
+def _device(name: str) -> str:
+    import torch
+
+    if name != "auto":
+        return name
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _dtype(name: str, device: str) -> Any:
+    import torch
+
+    known = dict(float32=torch.float32, bfloat16=torch.bfloat16, float16=torch.float16)
+    if name in known:
+        return known[name]
+    if name != "auto":
+        raise ModelError(f"Unknown dtype '{name}'. Known: auto, {', '.join(known)}.")
+    if not device.startswith("cuda"):
+        return torch.float32
+    return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16

@@ -1,0 +1,99 @@
+# Copyright 2026 The arctic-text2sql-r1 authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The settings of a baseline-against-trained evaluation, and the command-line flags that fill them.
+
+Standard library only, so that `--help` answers at once; the evaluation itself is in `run.py`.
+"""
+
+import argparse
+from dataclasses import dataclass
+from dataclasses import fields
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class EvaluationOptions:
+    """See the help text of each flag in `add_evaluation_flags`; the names are the same."""
+
+    baseline: str
+    trained: str
+    data: tuple[str, ...]
+    out: Path
+    base_model: str | None = None
+    databases: str | None = None
+    split: str = "dev"
+    limit: int | None = None
+    template: str = "arctic"
+    parser: str = "lenient"
+    compare: str = "default"
+    temperature: float = 0.0
+    num_samples: int = 1
+    max_new_tokens: int = 512
+    batch_rows: int = 64
+    timeout_s: float = 5.0
+    workers: int = 2
+    seed: int = 0
+    dtype: str = "auto"
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.temperature == 0 and self.num_samples > 1:
+            raise ValueError(
+                f"num_samples {self.num_samples} with temperature 0 would draw the same completion "
+                f"{self.num_samples} times. Set a temperature above 0, or num_samples 1."
+            )
+
+    @staticmethod
+    def from_flags(flags: argparse.Namespace) -> "EvaluationOptions":
+        """The options that the parsed flags stand for."""
+        values = {field.name: getattr(flags, field.name) for field in fields(EvaluationOptions)}
+        return EvaluationOptions(**{**values, "data": tuple(flags.data)})
+
+
+def add_evaluation_flags(parser: argparse.ArgumentParser) -> None:
+    """Add every flag of an evaluation to a parser."""
+    _add_what(parser)
+    _add_how(parser)
+
+
+def _add_what(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("what is evaluated").add_argument
+    add("--baseline", required=True, metavar="MODEL", help="model before training: folder, hub name or adapter folder")
+    add("--trained", required=True, metavar="MODEL", help="model after training: usually an adapter folder")
+    add("--base-model", metavar="MODEL", help="base of the adapters (default: the one adapter_config.json names)")
+    add(
+        "--data",
+        required=True,
+        action="append",
+        metavar="PATH",
+        help=".json, .jsonl or a folder in Spider's layout; repeat for more datasets, the first one leads the report",
+    )
+    add("--databases", metavar="DIR", help="folder of the SQLite files (default: beside the data)")
+    add("--split", default="dev", help="file to take from a data folder (default: %(default)s)")
+    add("--limit", type=positive_int, metavar="N", help="only the first N questions of each dataset")
+    add("--out", required=True, type=Path, metavar="DIR", help="where the report and the predictions are written")
+
+
+def _add_how(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("how").add_argument
+    add("--template", default="arctic", help="prompt template, the one trained with (default: %(default)s)")
+    add("--parser", default="lenient", choices=("lenient", "strict"), help="default: %(default)s")
+    add("--compare", default="default", metavar="MODE", help="when two results are equal: default or bird")
+    add("--temperature", type=float, default=0.0, help="0 decodes greedily (default: %(default)s)")
+    add("--num-samples", type=positive_int, default=1, metavar="K", help="completions per question")
+    add("--max-new-tokens", type=positive_int, default=512, metavar="N", help="default: %(default)s")
+    add("--batch-rows", type=positive_int, default=64, metavar="N", help="completions generated together")
+    add("--timeout-s", type=float, default=5.0, metavar="S", help="seconds a query may run (default: %(default)s)")
+    add("--workers", type=positive_int, default=2, metavar="N", help="processes that run SQL (default: %(default)s)")
+    add("--seed", type=int, default=0, help="for sampling; greedy decoding ignores it (default: %(default)s)")
+    add("--dtype", default="auto", choices=("auto", "float32", "bfloat16", "float16"))
+    add("--device", default="auto", help="auto, cpu, cuda, cuda:1 ... (default: %(default)s)")
+
+
+def positive_int(text: str) -> int:
+    """argparse type: a whole number of at least 1."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, found {value}")
+    return value

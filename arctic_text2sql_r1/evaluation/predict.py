@@ -1,0 +1,184 @@
+# Copyright 2026 The arctic-text2sql-r1 authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""One model's predictions on a dataset: prompts, completions in batches with a progress bar, extracted SQL.
+
+Nothing is executed or scored here: predictions are written down first and judged later, so that they can be judged
+again in another mode (`metrics.py`). How a model is loaded is in `models.py`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import replace
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn
+from rich.progress import MofNCompleteColumn
+from rich.progress import Progress
+from rich.progress import TextColumn
+from rich.progress import TimeElapsedColumn
+from rich.progress import TimeRemainingColumn
+
+from arctic_text2sql_r1.errors import ModelError
+from arctic_text2sql_r1.prompts.formats import extract_sql
+from arctic_text2sql_r1.prompts.schema import schema_text
+from arctic_text2sql_r1.prompts.templates import PromptTemplate
+from arctic_text2sql_r1.prompts.templates import build_messages
+from arctic_text2sql_r1.rollout.base import RolloutEngine
+from arctic_text2sql_r1.rollout.base import SamplingParams
+from arctic_text2sql_r1.types import Completion
+from arctic_text2sql_r1.types import Text2SQLExample
+
+PROMPT_TOO_LONG = "prompt_too_long"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What one model wrote for one question.
+
+    `sample` counts from 0 when several completions were drawn. `prediction` is None when no SQL was extracted, and
+    `problem` then says why; `prompt_too_long` means that the model was never asked.
+    """
+
+    example_id: str
+    sample: int
+    completion: str
+    prediction: str | None
+    problem: str | None
+    truncated: bool
+    prompt_tokens: int
+    completion_tokens: int
+
+
+@dataclass(frozen=True)
+class PredictSettings:
+    """How completions are drawn and read.
+
+    `batch` is the number of prompts given to the engine at a time; `context_length`, in tokens, must hold the prompt
+    and `max_new_tokens` (None: no limit is checked).
+    """
+
+    template: PromptTemplate
+    sampling: SamplingParams
+    parser: str = "strict"
+    batch: int = 64
+    context_length: int | None = None
+
+    def fits(self, prompt_tokens: int) -> bool:
+        """Whether a prompt of this many tokens leaves room for the longest completion."""
+        if self.context_length is None:
+            return True
+        return prompt_tokens + self.sampling.max_new_tokens <= self.context_length
+
+
+def prompt_ids(tokenizer: Any, template: PromptTemplate, example: Text2SQLExample) -> list[int]:
+    """Token ids of the whole prompt: chat template, generation prompt, and the template's prefill, never cut.
+
+    Raises `ModelError` when the tokenizer has no chat template.
+    """
+    if tokenizer.chat_template is None:
+        raise ModelError(
+            f"The tokenizer of '{tokenizer.name_or_path}' has no chat template, so prompts cannot be built as in "
+            f"training. Use an instruction-tuned model, or put a chat_template.jinja into its folder."
+        )
+    messages = build_messages(template, example, schema_text(example.db_path, template.schema_style))
+    text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True) + template.prefill
+    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+    return ids
+
+
+def predict(
+    engine: RolloutEngine,
+    tokenizer: Any,
+    examples: Sequence[Text2SQLExample],
+    settings: PredictSettings,
+    label: str = "predicting",
+    console: Console | None = None,
+) -> list[Prediction]:
+    """Predictions in the order of `examples`, `num_samples` in a row for each.
+
+    A prompt too long for the context is not cut and not sent: its predictions carry the problem `prompt_too_long`.
+    """
+    prompts = [prompt_ids(tokenizer, settings.template, example) for example in examples]
+    asked = [index for index, prompt in enumerate(prompts) if settings.fits(len(prompt))]
+    # similar lengths together: less padding; the order is the same for every model with this tokenizer
+    asked.sort(key=lambda index: len(prompts[index]))
+    completions: dict[int, list[Completion]] = {}
+    with _progress_bar(console) as progress:
+        task = progress.add_task(label, total=len(asked))
+        for start in range(0, len(asked), settings.batch):
+            chunk = asked[start : start + settings.batch]
+            # engines seed themselves from `seed` alone: without the offset every chunk would repeat the same draws
+            sampling = replace(settings.sampling, seed=settings.sampling.seed + start)
+            completions.update(_generate(engine, prompts=prompts, chunk=chunk, sampling=sampling))
+            progress.advance(task, len(chunk))
+    return [
+        prediction
+        for index, example in enumerate(examples)
+        for prediction in _predictions(example, len(prompts[index]), completions.get(index), settings)
+    ]
+
+
+def _generate(
+    engine: RolloutEngine, prompts: list[list[int]], chunk: list[int], sampling: SamplingParams
+) -> dict[int, list[Completion]]:
+    groups = engine.generate([prompts[index] for index in chunk], sampling)
+    return dict(zip(chunk, groups, strict=True))
+
+
+def _predictions(
+    example: Text2SQLExample, prompt_tokens: int, completions: list[Completion] | None, settings: PredictSettings
+) -> list[Prediction]:
+    if completions is None:
+        return [_not_asked(example, sample, prompt_tokens) for sample in range(settings.sampling.num_samples)]
+    return [
+        _read(example, sample=sample, completion=completion, prompt_tokens=prompt_tokens, settings=settings)
+        for sample, completion in enumerate(completions)
+    ]
+
+
+def _not_asked(example: Text2SQLExample, sample: int, prompt_tokens: int) -> Prediction:
+    return Prediction(
+        example_id=example.example_id,
+        sample=sample,
+        completion="",
+        prediction=None,
+        problem=PROMPT_TOO_LONG,
+        truncated=False,
+        prompt_tokens=prompt_tokens,
+        completion_tokens=0,
+    )
+
+
+def _read(
+    example: Text2SQLExample, sample: int, completion: Completion, prompt_tokens: int, settings: PredictSettings
+) -> Prediction:
+    template = settings.template
+    parsed = extract_sql(
+        completion.text,
+        completion_format=template.completion_format,
+        parser=settings.parser,
+        prefill=template.prefill,
+    )
+    return Prediction(
+        example_id=example.example_id,
+        sample=sample,
+        completion=completion.text,
+        prediction=parsed.prediction,
+        problem=parsed.problem,
+        truncated=completion.truncated,
+        prompt_tokens=prompt_tokens,
+        completion_tokens=len(completion.token_ids),
+    )
+
+
+def _progress_bar(console: Console | None) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console or Console(stderr=True),
+    )

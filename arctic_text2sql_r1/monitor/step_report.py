@@ -1,0 +1,196 @@
+# Copyright 2026 The arctic-text2sql-r1 authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""What one training step tells: its rollout metrics and one console line.
+
+Counts are taken per rank, merged over ranks (`StepCounts.merge`), and only then divided, so that the metrics do not
+depend on how prompts were spread. Loss, KL and the like are computed by the trainer and only shown here. Alarms over
+these metrics are in `alarms.py`; single completions are logged by `rollouts.py`.
+"""
+
+from collections import Counter
+from collections import defaultdict
+from collections.abc import Callable
+from collections.abc import Hashable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import field
+from dataclasses import fields
+from typing import Any
+
+from arctic_text2sql_r1.types import Completion
+from arctic_text2sql_r1.types import ExecutionStatus
+from arctic_text2sql_r1.types import Verdict
+
+NO_SQL = "no_sql"
+
+
+@dataclass(frozen=True)
+class StepCounts:
+    """Sums over the completions of one step; `merge` adds those of another rank.
+
+    `right`, `runs` and `wrong` follow the verdict, whatever the reward function pays; completions whose gold failed
+    are in `gold_failed` instead and have no reward.
+    """
+
+    completions: int = 0
+    rewarded: int = 0
+    reward_sum: float = 0.0
+    right: int = 0
+    runs: int = 0
+    wrong: int = 0
+    gold_failed: int = 0
+    groups: int = 0
+    equal_groups: int = 0
+    truncated: int = 0
+    length_sum: int = 0
+    length_max: int = 0
+    statuses: dict[str, int] = field(default_factory=dict)
+
+    def merge(self, other: "StepCounts") -> "StepCounts":
+        """The counts of both together."""
+        special: dict[str, Any] = dict(
+            length_max=max(self.length_max, other.length_max),
+            statuses=dict(Counter(self.statuses) + Counter(other.statuses)),
+        )
+        names = [one.name for one in fields(self) if one.name not in special]
+        sums = {name: getattr(self, name) + getattr(other, name) for name in names}
+        return StepCounts(**sums, **special)
+
+
+def count_step(
+    completions: Sequence[Completion],
+    verdicts: Sequence[Verdict],
+    rewards: Sequence[float | None],
+    group_ids: Sequence[Hashable],
+) -> StepCounts:
+    """Count N completions; the four sequences have the same order. Raises ValueError when their lengths differ."""
+    groups: dict[Hashable, list[float]] = defaultdict(list)
+    for group_id, reward in zip(group_ids, rewards, strict=True):
+        if reward is not None:
+            groups[group_id].append(reward)
+    paid = [reward for reward in rewards if reward is not None]
+    tiers = Counter(tier(verdict) for verdict in verdicts)
+    lengths = [len(completion.token_ids) for completion, _ in zip(completions, verdicts, strict=True)]
+    return StepCounts(
+        completions=len(completions),
+        rewarded=len(paid),
+        reward_sum=sum(paid),
+        right=tiers["right"],
+        runs=tiers["runs"],
+        wrong=tiers["wrong"],
+        gold_failed=tiers["gold_failed"],
+        groups=len(groups),
+        equal_groups=sum(min(group) == max(group) for group in groups.values()),
+        truncated=sum(completion.truncated for completion in completions),
+        length_sum=sum(lengths),
+        length_max=max(lengths, default=0),
+        statuses=dict(Counter(_status(verdict) for verdict in verdicts)),
+    )
+
+
+def tier(verdict: Verdict) -> str:
+    """`right`, `runs` (it ran but is wrong), `wrong`, `gold_failed`, or `worker_died` (our fault, so not judged)."""
+    if verdict.correct is None:
+        return "gold_failed"
+    if _status(verdict) == ExecutionStatus.WORKER_DIED.value:
+        return "worker_died"
+    if verdict.correct:
+        return "right"
+    return "runs" if _status(verdict) == ExecutionStatus.OK.value else "wrong"
+
+
+def _status(verdict: Verdict) -> str:
+    return NO_SQL if verdict.result is None else verdict.result.status.value
+
+
+def step_metrics(counts: StepCounts) -> dict[str, float]:
+    """Averages and shares by the names they are logged under; `METRICS` explains each.
+
+    Shares of nothing are left out: a step without rewards has no `reward_mean`.
+    """
+    judged = counts.right + counts.runs + counts.wrong
+    shares = {
+        "reward_mean": (counts.reward_sum, counts.rewarded),
+        "reward_1": (counts.right, judged),
+        "reward_0.1": (counts.runs, judged),
+        "reward_0": (counts.wrong, judged),
+        "equal_groups": (counts.equal_groups, counts.groups),
+        "truncation_rate": (counts.truncated, counts.completions),
+        "completion_length_mean": (counts.length_sum, counts.completions),
+    }
+    metrics = {name: part / whole for name, (part, whole) in shares.items() if whole > 0}
+    metrics.update(completion_length_max=counts.length_max, gold_failed=counts.gold_failed)
+    metrics.update({f"status_{status}": count for status, count in sorted(counts.statuses.items())})
+    return metrics
+
+
+METRICS = {
+    "reward_mean": "mean reward over the step's completions",
+    "reward_1": "share of completions whose result equals gold's",
+    "reward_0.1": "share whose SQL ran but gave another result",
+    "reward_0": "share with no SQL, or SQL that did not run",
+    "equal_groups": "share of groups whose completions all got the same reward: they teach nothing",
+    "truncation_rate": "share of completions that the length limit ended",
+    "completion_length_mean": "mean tokens per completion",
+    "completion_length_max": "longest completion, in tokens",
+    "gold_failed": "completions left without reward because gold failed in this step",
+    "status_STATUS": "completions by execution status; no_sql: none was extracted",
+    "loss": "policy loss plus KL term; near 0 is normal on-policy, watch the reward instead",
+    "kl": "mean k3 estimate of the divergence from the reference",
+    "clip_fraction": "share of tokens whose ratio was clipped",
+    "entropy": "mean entropy of the policy per token, in nats",
+    "grad_norm": "gradient norm before clipping",
+    "learning_rate": "learning rate of the step",
+    "tokens_per_s": "completion tokens generated per second",
+    "seconds_generate": "seconds spent generating",
+    "seconds_reward": "seconds spent executing SQL and scoring",
+    "seconds_train": "seconds spent in log-probs, loss, backward and update",
+}
+
+
+def _tiers(right: float, runs: float, wrong: float) -> str:
+    return f"1/.1/0 {100 * right:.0f}/{100 * runs:.0f}/{100 * wrong:.0f}%"
+
+
+def _seconds(*phases: float) -> str:
+    return "gen/sql/train " + "/".join(f"{phase:.0f}" if phase >= 100 else f"{phase:.1f}" for phase in phases) + "s"
+
+
+Entry = tuple[tuple[str, ...], Callable[..., str]]
+
+# blocks of (metrics, how they are shown); an entry appears when all its metrics are there
+_LINE: tuple[tuple[Entry, ...], ...] = (
+    (
+        (("reward_mean",), "reward {:.3f}".format),
+        (("reward_1", "reward_0.1", "reward_0"), _tiers),
+        (("equal_groups",), "eq {:.0%}".format),
+    ),
+    (
+        (("kl",), "kl {:.2g}".format),
+        (("clip_fraction",), "clip {:.1%}".format),
+        (("entropy",), "ent {:.2f}".format),
+        (("grad_norm",), "grad {:.2g}".format),
+    ),
+    (
+        (("completion_length_mean",), "len {:.0f}".format),
+        (("truncation_rate",), "cut {:.0%}".format),
+        (("tokens_per_s",), "{:.0f} tok/s".format),
+    ),
+    ((("seconds_generate", "seconds_reward", "seconds_train"), _seconds),),
+)
+
+
+def format_step_line(metrics: Mapping[str, float], total_steps: int | None = None) -> str:
+    """One console line, at most 160 columns for up to 9999 steps; metrics that are absent are left out."""
+    head = f"step {metrics['step']:.0f}" if "step" in metrics else "step"
+    if total_steps is not None:
+        head += f"/{total_steps}"
+    blocks = [_block(block, metrics) for block in _LINE]
+    return " | ".join([head, *(block for block in blocks if block != "")])
+
+
+def _block(entries: Sequence[Entry], metrics: Mapping[str, float]) -> str:
+    known = [(names, shown) for names, shown in entries if all(name in metrics for name in names)]
+    return " ".join(shown(*(metrics[name] for name in names)) for names, shown in known)

@@ -1,0 +1,119 @@
+# Copyright 2026 The arctic-text2sql-r1 authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The prompts: versioned templates, and the chat messages made from them.
+
+A template's text is part of the data that a run was trained on: whoever changes it raises `version`, which the data
+cache's key contains. What the completion must look like is in `formats.py`; how the schema is written in `schema.py`.
+"""
+
+from dataclasses import dataclass
+from dataclasses import replace
+
+from arctic_text2sql_r1.prompts.formats import get_format
+from arctic_text2sql_r1.prompts.schema import schema_text
+from arctic_text2sql_r1.types import Text2SQLExample
+
+
+@dataclass(frozen=True)
+class PromptTemplate:
+    """A prompt's fixed text.
+
+    `user` has the places {schema}, {evidence} and {question}; `evidence_line` is what stands for {evidence} when an
+    example has evidence, nothing does otherwise. `prefill` is text that the prompt itself puts at the start of the
+    completion, after the chat template's generation prompt.
+    """
+
+    name: str
+    version: int
+    system: str
+    user: str
+    completion_format: str = "think_answer"
+    prefill: str = ""
+    schema_style: str = "ddl"
+    evidence_line: str = "{evidence}\n"
+
+
+_ARCTIC_USER = """\
+Database engine: SQLite
+
+Database schema:
+{schema}
+
+The schema gives tables, columns, primary and foreign keys, and a few values of each column as comments.
+
+Question:
+{evidence}{question}
+
+Instructions:
+- Return exactly the columns that the question asks for, in the order in which it names them, and nothing else.
+- Return all rows that the question asks for; sort or limit them only if it asks for that.
+- Think through the steps before you write the query.
+
+Output format:
+Put your reasoning between <think> and </think>, then one SQLite query, and nothing but the query, between <answer> \
+and </answer>:
+
+<think>
+step by step reasoning
+</think>
+<answer>
+SELECT ...
+</answer>"""
+
+_ARCTIC = PromptTemplate(
+    name="arctic",
+    version=1,
+    system=(
+        "You are a data science expert. Given a database schema and a question in natural language, you understand "
+        "the schema and write a valid SQL query that answers the question."
+    ),
+    user=_ARCTIC_USER,
+)
+
+_TEMPLATES = {
+    template.name: template
+    for template in (
+        _ARCTIC,
+        replace(_ARCTIC, name="arctic_prefill", prefill="<think>"),
+        PromptTemplate(
+            name="tiny",
+            version=1,
+            system="SQLite",
+            user="{schema}\n{question}{evidence}",
+            schema_style="compact",
+            evidence_line="\n{evidence}",
+        ),
+    )
+}
+
+
+def template_names() -> list[str]:
+    """Every template's name, sorted."""
+    return sorted(_TEMPLATES)
+
+
+def get_template(name: str) -> PromptTemplate:
+    """The template called `name`. Raises ValueError listing the known ones."""
+    if name not in _TEMPLATES:
+        raise ValueError(f"Unknown prompt template '{name}'. Known: {', '.join(template_names())}.")
+    return _TEMPLATES[name]
+
+
+def build_messages(
+    template: PromptTemplate, example: Text2SQLExample, schema: str | None = None
+) -> list[dict[str, str]]:
+    """The system and user message for one example; `schema` is read from the example's database when not given.
+
+    `template.prefill` is not part of the messages: it goes behind the chat template's generation prompt.
+    """
+    get_format(template.completion_format)
+    if schema is None:
+        schema = schema_text(example.db_path, template.schema_style)
+    evidence = example.evidence.strip()
+    user = template.user.format(
+        schema=schema,
+        question=example.question.strip(),
+        evidence=template.evidence_line.format(evidence=evidence) if evidence else "",
+    )
+    return [dict(role="system", content=template.system), dict(role="user", content=user)]

@@ -1,0 +1,96 @@
+# Copyright 2026 The arctic-text2sql-r1 authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The records that travel between the rooms of this package: examples, completions, execution results, verdicts.
+
+Plain frozen dataclasses, no behaviour beyond trivial properties, no torch. Tensors live in `batch.py`; how SQL
+is executed is in `databases/`, how it is paid for in `rewards/`.
+"""
+
+from dataclasses import dataclass
+from dataclasses import field
+from enum import Enum
+
+
+@dataclass(frozen=True)
+class Text2SQLExample:
+    """One question over one database with its gold SQL.
+
+    `db_path` is the SQLite file itself. `difficulty` is free text ("easy", "medium", ...), empty when unknown;
+    `evidence` is the hint that BIRD-style data carries, empty when there is none.
+    """
+
+    example_id: str
+    db_id: str
+    question: str
+    gold_sql: str
+    db_path: str
+    evidence: str = ""
+    difficulty: str = ""
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What the policy wrote after one prompt.
+
+    `token_ids` excludes padding and includes the end-of-sequence token when there is one. `truncated` is true
+    when the length limit, not an end-of-sequence token, ended the completion.
+    """
+
+    text: str
+    token_ids: tuple[int, ...] = ()
+    truncated: bool = False
+
+
+class ExecutionStatus(str, Enum):
+    """How one statement ended. Only `OK` yields rows; the classes are never merged."""
+
+    OK = "ok"
+    NO_RESULT_SET = "no_result_set"
+    SYNTAX_ERROR = "syntax_error"
+    SCHEMA_ERROR = "schema_error"
+    DENIED = "denied"
+    TIMEOUT = "timeout"
+    LIMIT = "limit"
+    MEMORY = "memory"
+    WORKER_DIED = "worker_died"
+
+
+@dataclass(frozen=True)
+class ResultDigests:
+    """128-bit digests of a result set, as hexadecimal text: order kept, bag of rows, set of rows."""
+
+    ordered: str
+    bag: str
+    distinct: str
+
+
+@dataclass(frozen=True)
+class ExecutionResult:
+    """What one statement did.
+
+    `digests` and the counts are set only for status `OK`. `sample_rows` holds the first few rows, shortened, for
+    people to read; it is never compared. `elapsed_s` is wall time inside the worker, in seconds.
+    """
+
+    status: ExecutionStatus
+    row_count: int = 0
+    column_count: int = 0
+    digests: ResultDigests | None = None
+    sample_rows: tuple[tuple[object, ...], ...] = field(default=())
+    elapsed_s: float = 0.0
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The judgement of one prediction against its gold SQL.
+
+    `prediction` is None when no SQL was extracted; then `result` is None too. `correct` is None when gold itself
+    did not end with status `OK`: such a row must never be counted against the model.
+    """
+
+    prediction: str | None
+    result: ExecutionResult | None
+    gold: ExecutionResult
+    correct: bool | None

@@ -1,0 +1,168 @@
+# Copyright 2026 The arctic-text2sql-r1 authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""A toy project for the plugin's tests: a tiny random Qwen2, a few questions, and two ways to run a recipe.
+
+`run_recipe` launches the real `arctic_training` command; `trainer_factory` builds the real trainer with a real
+DeepSpeed engine inside the test process. The random model writes no SQL, so `toy_rewards.py` pays for something that
+it can learn in a few updates.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+PROJECT = REPOSITORY / "projects" / "arctic_text2sql_r1"
+TRAINING_DATA = PROJECT / "training_data"
+
+TOY_REWARDS = '''
+from arctic_text2sql_r1.rewards.base import RewardOutput
+
+
+def share_of_letter_e(record):
+    """Pays for the letter e: something a random model can learn without knowing SQL."""
+    text = record.completion.text
+    return RewardOutput(score=text.count("e") / max(1, len(text)), components={})
+'''
+
+
+@dataclass(frozen=True)
+class ToyRun:
+    """What one `arctic_training` command left behind."""
+
+    folder: Path
+    output: str
+    code: int
+
+    @property
+    def metrics(self) -> list[dict[str, Any]]:
+        return _json_lines(self.folder / "metrics.jsonl")
+
+    @property
+    def rollouts(self) -> list[dict[str, Any]]:
+        return _json_lines(self.folder / "rollouts.jsonl")
+
+
+def _json_lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+@pytest.fixture(scope="session")
+def toy_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random Qwen2 whose completions end after a dozen tokens, because a tenth of its vocabulary ends them."""
+    sys.path.insert(0, str(PROJECT))
+    import tiny_model
+    from transformers import GenerationConfig
+
+    folder = tmp_path_factory.mktemp("toy") / "model"
+    questions = json.loads((TRAINING_DATA / "rl.json").read_text())
+    corpus = [text for row in questions[:400] for text in (row["question"], row["gold_sql"])]
+    template = (REPOSITORY / "arctic_text2sql_r1" / "prompts" / "templates.py").read_text()
+    tiny_model.build_tiny_model([*corpus, template], folder, seed=0, hidden_size=32, layers=2)
+    generation = GenerationConfig.from_pretrained(folder)
+    generation.eos_token_id = [*generation.eos_token_id, *range(500, 500 + tiny_model.VOCABULARY // 10)]
+    generation.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def toy_recipe(toy_model: Path, tmp_path: Path) -> dict[str, Any]:
+    """grpo-tiny.yaml with the toy model, eight prompts an update, and everything written below `tmp_path`."""
+    (tmp_path / "toy_rewards.py").write_text(TOY_REWARDS)
+    recipe = load_recipe("grpo-tiny.yaml", tmp_path)
+    recipe["model"]["name_or_path"] = str(toy_model)
+    recipe.update(micro_batch_size=8, num_samples_per_prompt=4, max_new_tokens=16, exit_iteration=2, seed=7)
+    recipe["completions_per_micro_batch"] = 16
+    recipe["scheduler"] = dict(name="constant", warmup_ratio=0.0)
+    recipe["train_log_metrics_path"] = str(tmp_path / "metrics.jsonl")
+    recipe["rollouts_path"] = str(tmp_path / "rollouts.jsonl")
+    return recipe
+
+
+def load_recipe(name: str, folder: Path) -> dict[str, Any]:
+    """A committed recipe as a dictionary, its outputs redirected to `folder` and its paths made absolute."""
+    text = (PROJECT / name).read_text()
+    for output in ("../../runs/demo", "../../runs/grpo-qwen-3b"):
+        text = text.replace(output, str(folder))
+    recipe: dict[str, Any] = yaml.safe_load(text.replace("training_data/", f"{TRAINING_DATA}/"))
+    recipe["code"] = str(PROJECT / "train.py")
+    return recipe
+
+
+@pytest.fixture
+def run_recipe(tmp_path: Path) -> Callable[..., ToyRun]:
+    """Runs a recipe through the real command line and waits for it."""
+
+    def run(recipe: dict[str, Any], ranks: int = 1, timeout_s: float = 240) -> ToyRun:
+        process = start_recipe(recipe, tmp_path, ranks)
+        try:
+            output, _ = process.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, 9)
+            output, _ = process.communicate()
+            pytest.fail(f"arctic_training did not end within {timeout_s} s:\n{output[-3000:]}")
+        return ToyRun(tmp_path, output, process.returncode)
+
+    return run
+
+
+def start_recipe(recipe: dict[str, Any], folder: Path, ranks: int = 1) -> "subprocess.Popen[str]":
+    """Starts `arctic_training` on `recipe` in a process group of its own."""
+    path = folder / "recipe.yaml"
+    path.write_text(yaml.safe_dump(recipe, sort_keys=False))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    return subprocess.Popen(
+        ["arctic_training", str(path), "--num_gpus", str(ranks), "--master_port", str(port)],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        env=dict(os.environ, DS_ACCELERATOR="cpu", PYTHONPATH=str(folder)),
+    )
+
+
+@pytest.fixture
+def one_rank(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the launcher would set for a single rank."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    variables = dict(RANK="0", LOCAL_RANK="0", WORLD_SIZE="1", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+    for name, value in dict(variables, DS_ACCELERATOR="cpu").items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def trainer_factory(one_rank: None, toy_recipe: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Builds GRPO trainers in this process: `trainer_factory(num_samples_per_prompt=4, ...)`."""
+
+    def build(**overrides: Any) -> Any:
+        import arctic_text2sql_r1.arctic  # noqa: F401  (registers the trainer)
+        from arctic_training.config.trainer import get_config
+        from arctic_training.registry import get_registered_trainer
+
+        recipe = dict(toy_recipe, checkpoint=[], **overrides)
+        recipe.pop("code")
+        monkeypatch.chdir(Path(recipe["rollouts_path"]).parent)
+        config = get_config(recipe)
+        trainer = get_registered_trainer("grpo")(config)
+        built.append(trainer)
+        return trainer
+
+    built: list[Any] = []
+    yield build
+    for trainer in built:
+        trainer.post_train_callback()

@@ -1,0 +1,149 @@
+# Copyright 2026 The arctic-text2sql-r1 authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Recipes through the real `arctic_training` command: one and two ranks, the 3B recipe, kills and bad data."""
+
+import json
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.arctic.conftest import TRAINING_DATA
+from tests.arctic.conftest import ToyRun
+from tests.arctic.conftest import load_recipe
+from tests.arctic.conftest import start_recipe
+
+pytestmark = pytest.mark.slow
+
+RunRecipe = Callable[..., ToyRun]
+
+STEP_METRICS = {
+    *("reward_mean", "reward_1", "reward_0.1", "reward_0", "equal_groups", "truncation_rate", "loss", "lr"),
+    *("kl", "clip_fraction", "entropy", "grad_norm", "completion_length_mean", "tokens_per_s", "reward/execution"),
+    *("seconds_generate", "seconds_reward", "seconds_train"),
+}
+
+
+def test_tiny_recipe_trains_with_one_rank(run_recipe: RunRecipe, toy_recipe: dict[str, Any]) -> None:
+    run = run_recipe(toy_recipe)
+    assert run.code == 0, run.output[-3000:]
+    assert [row["iter"] for row in run.metrics] == [1, 2]
+    assert set(run.metrics[0]) >= STEP_METRICS
+    assert len(run.rollouts) == 2 * 8 * 4
+    assert "step 1/2 | reward" in run.output
+    adapter = run.folder / "adapter" / "global_step_2"
+    assert {"adapter_model.safetensors", "tokenizer.json", "text2sql_r1.json"} <= {p.name for p in adapter.iterdir()}
+    assert json.loads((adapter / "text2sql_r1.json").read_text())["template"] == "tiny"
+
+
+def test_two_ranks_share_the_prompts_and_never_hang_on_uneven_work(
+    run_recipe: RunRecipe, toy_recipe: dict[str, Any], tmp_path: Path
+) -> None:
+    # One row per micro-batch and a reward that leaves some groups without spread: ranks get different numbers of
+    # micro-batches, and completions end at different lengths.
+    toy_recipe.update(micro_batch_size=4, completions_per_micro_batch=1, rewards=["toy_rewards:share_of_letter_e"])
+    run = run_recipe(toy_recipe, ranks=2)
+    assert run.code == 0, run.output[-3000:]
+    assert [row["iter"] for row in run.metrics] == [1, 2]
+    assert {row["rank"] for row in run.rollouts} == {0, 1}
+    questions = {(row["step"], row["question"]) for row in run.rollouts}
+    assert len(questions) == 2 * 8, "no prompt is rolled out by both ranks"
+
+
+def test_learning_is_real_mean_reward_rises(run_recipe: RunRecipe, toy_recipe: dict[str, Any]) -> None:
+    toy_recipe.update(exit_iteration=12, num_samples_per_prompt=8, rewards=["toy_rewards:share_of_letter_e"])
+    toy_recipe["optimizer"]["learning_rate"] = 2e-2
+    run = run_recipe(toy_recipe)
+    assert run.code == 0, run.output[-3000:]
+    rewards = [row["reward_mean"] for row in run.metrics]
+    assert sum(rewards[-3:]) > 2 * sum(rewards[:3]), rewards
+
+
+def test_same_seed_gives_the_same_rewards_step_by_step(
+    run_recipe: RunRecipe, toy_recipe: dict[str, Any], tmp_path: Path
+) -> None:
+    toy_recipe.update(exit_iteration=3, rewards=["toy_rewards:share_of_letter_e"])
+    toy_recipe["checkpoint"] = []
+    first = run_recipe(toy_recipe)
+    before = [(row["step"], row["completion"], row["reward"]) for row in first.rollouts]
+    (tmp_path / "rollouts.jsonl").unlink()
+    again = run_recipe(toy_recipe)
+    assert [(row["step"], row["completion"], row["reward"]) for row in again.rollouts] == before
+
+
+def test_3b_recipe_makes_two_updates_with_only_the_model_replaced(
+    run_recipe: RunRecipe, toy_model: Path, tmp_path: Path
+) -> None:
+    recipe = load_recipe("grpo-qwen-3b.yaml", tmp_path)
+    recipe["model"]["name_or_path"] = str(toy_model)
+    recipe["exit_iteration"] = 2
+    run = run_recipe(recipe, timeout_s=400)
+    assert run.code == 0, run.output[-3000:]
+    metrics = [json.loads(line) for line in (tmp_path / "train-metrics.jsonl").read_text().splitlines()]
+    assert [row["iter"] for row in metrics] == [1, 2]
+    assert len(run.rollouts) == 2 * 16 * 16
+    assert "trainable parameters" in run.output
+
+
+def test_killed_run_continues_where_it_stopped(
+    run_recipe: RunRecipe, toy_recipe: dict[str, Any], tmp_path: Path
+) -> None:
+    toy_recipe.update(exit_iteration=6, rewards=["toy_rewards:share_of_letter_e"])
+    toy_recipe["checkpoint"] = [
+        dict(type="resume", output_dir=str(tmp_path / "resume"), save_every_n_steps=2, auto_resume=True)
+    ]
+    straight = run_recipe(toy_recipe)
+    expected = {row["iter"]: row["reward_mean"] for row in straight.metrics}
+    assert sorted(expected) == [1, 2, 3, 4, 5, 6], straight.output[-3000:]
+    for name in ("metrics.jsonl", "rollouts.jsonl"):
+        (tmp_path / name).unlink()
+    shutil.rmtree(tmp_path / "resume")
+
+    _kill_after_update(toy_recipe, tmp_path, update=3)
+    (tmp_path / "metrics.jsonl").unlink()
+    resumed = run_recipe(toy_recipe)
+    assert resumed.code == 0, resumed.output[-3000:]
+    assert "continuing after update" in resumed.output
+    got = {row["iter"]: row["reward_mean"] for row in resumed.metrics}
+    assert min(got) in (3, 5) and max(got) == 6
+    for update, reward in got.items():
+        assert reward == pytest.approx(expected[update], abs=1e-6)
+
+
+def _kill_after_update(recipe: dict[str, Any], folder: Path, update: int) -> None:
+    """Starts the recipe and SIGKILLs its whole process group once that update is in the metrics file."""
+    process = start_recipe(recipe, folder)
+    deadline = time.monotonic() + 200
+    while time.monotonic() < deadline:
+        done = (folder / "metrics.jsonl").read_text().count("\n") if (folder / "metrics.jsonl").exists() else 0
+        if done >= update:
+            break
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def test_missing_database_and_failing_golds_are_told_apart(
+    run_recipe: RunRecipe, toy_recipe: dict[str, Any], tmp_path: Path
+) -> None:
+    rows = json.loads((TRAINING_DATA / "rl.json").read_text())[:12]
+    rows[3]["gold_sql"] = "SELECT no_such_column FROM nowhere"
+    (tmp_path / "questions.json").write_text(json.dumps(rows))
+    source = dict(type="text2sql", path=str(tmp_path / "questions.json"), databases=str(TRAINING_DATA / "databases"))
+    toy_recipe["data"]["sources"] = [source]
+    toy_recipe["exit_iteration"] = 1
+    run = run_recipe(toy_recipe)
+    assert run.code == 0, run.output[-3000:]
+    assert "1 of 12 golds are unusable and were dropped" in run.output
+    assert "no such table: nowhere" in run.output
+
+    rows[5]["db_id"] = "atlantis"
+    (tmp_path / "questions.json").write_text(json.dumps(rows))
+    failed = run_recipe(toy_recipe)
+    assert failed.code != 0
+    assert "atlantis" in failed.output and "DataError" in failed.output

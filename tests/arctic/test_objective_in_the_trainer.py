@@ -1,0 +1,133 @@
+# Copyright 2026 The arctic-text2sql-r1 authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The trainer's own arithmetic on a real DeepSpeed engine: ratio, KL, micro-batches, seeds."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from arctic_text2sql_r1.arctic.metrics import UpdateStatistics
+from arctic_text2sql_r1.logprobs import completion_scores
+
+
+def rolled_out(trainer: Any) -> tuple[Any, torch.Tensor, torch.Tensor]:
+    """One rollout of the trainer's first batch with made-up advantages that differ within every group."""
+    batch = next(iter(trainer.train_dataloader))
+    rollout = trainer.generate_candidates(batch)
+    count = len(rollout.completions)
+    advantages = torch.tensor([(-1.0) ** index * (1 + index % 3) for index in range(count)])
+    return rollout, advantages, torch.ones(count, dtype=torch.bool)
+
+
+def gradients(trainer: Any, rollout: Any, advantages: torch.Tensor, keep: torch.Tensor) -> list[torch.Tensor]:
+    """The adapter's gradient summed over all micro-batches of one update, before any optimizer step."""
+    trainer._statistics = UpdateStatistics()
+    micro_batches = trainer._micro_batches(rollout, advantages, keep)
+    for micro_batch in micro_batches:
+        if trainer.config.kl_coef > 0:
+            micro_batch.ref_logprobs = trainer.reference_logprobs(micro_batch)
+        trainer.loss(micro_batch).backward()
+    parameters = [p for p in trainer.model_unwrapped.parameters() if p.requires_grad]
+    collected = [torch.zeros_like(p) if p.grad is None else p.grad.clone() for p in parameters]
+    for parameter in parameters:
+        parameter.grad = None
+    return collected
+
+
+@pytest.fixture
+def plain_backward(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gradients land in `.grad` instead of DeepSpeed's buckets, so that a test can read them."""
+    monkeypatch.setattr("deepspeed.runtime.engine.DeepSpeedEngine.forward", lambda self, *a, **k: self.module(*a, **k))
+
+
+def test_first_inner_epoch_has_ratio_exactly_one(trainer_factory: Callable[..., Any]) -> None:
+    trainer = trainer_factory(inner_epochs=2)
+    rollout, advantages, keep = rolled_out(trainer)
+    micro_batches = trainer._micro_batches(rollout, advantages, keep)
+    # An independent scoring pass, in evaluation mode and without gradients, is what the ratio's denominator claims.
+    with torch.no_grad():
+        sampled_under = [
+            completion_scores(
+                trainer.model_unwrapped,
+                trainer.model_unwrapped,
+                mb.input_ids,
+                mb.prompt_lengths,
+                mb.completion_mask,
+                1.0,
+            )[0]
+            for mb in micro_batches
+        ]
+    trainer._statistics = UpdateStatistics()
+    trainer._optimizer_update(micro_batches)
+    assert all(
+        torch.equal(mb.old_logprobs, logprobs) for mb, logprobs in zip(micro_batches, sampled_under, strict=True)
+    )
+    assert trainer._statistics.max_ratio == 1.0
+    trainer._optimizer_update(micro_batches)
+    assert trainer._statistics.max_ratio > 1.0
+
+
+def test_kl_is_zero_before_the_first_update_and_positive_after(trainer_factory: Callable[..., Any]) -> None:
+    trainer = trainer_factory(kl_coef=0.1)
+    rollout, advantages, keep = rolled_out(trainer)
+    first = trainer.update_policy(rollout, advantages, keep)
+    assert first.sums["kl"] == 0.0
+    second = trainer.update_policy(rollout, advantages, keep)
+    assert second.sums["kl"] > 0.0
+
+
+def test_zero_kl_coefficient_runs_no_reference_pass(
+    trainer_factory: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = trainer_factory(kl_coef=0)
+    monkeypatch.setattr(trainer, "reference_logprobs", lambda batch: pytest.fail("a reference pass was run"))
+    trainer.update_policy(*rolled_out(trainer))
+
+
+@pytest.mark.usefixtures("plain_backward")
+@pytest.mark.parametrize("objective", ["grpo", "grpo_sequence", "dr_grpo"])
+def test_cutting_an_update_into_micro_batches_does_not_move_its_gradient(
+    trainer_factory: Callable[..., Any], objective: str
+) -> None:
+    trainer = trainer_factory(objective=objective, kl_coef=0.1, completions_per_micro_batch=32)
+    update = rolled_out(trainer)
+    whole = gradients(trainer, *update)
+    assert max(float(gradient.abs().max()) for gradient in whole) > 1e-4
+    for rows in (1, 3, 8):
+        trainer.config.completions_per_micro_batch = rows
+        for gradient, expected in zip(gradients(trainer, *update), whole, strict=True):
+            torch.testing.assert_close(gradient, expected, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.usefixtures("plain_backward")
+def test_rows_without_spread_have_no_gradient_and_are_not_computed(trainer_factory: Callable[..., Any]) -> None:
+    trainer = trainer_factory(kl_coef=0.1)
+    rollout, advantages, keep = rolled_out(trainer)
+    half = torch.arange(len(keep)) < len(keep) // 2
+    micro_batches = trainer._micro_batches(rollout, advantages * half, half)
+    assert sum(len(mb.input_ids) for mb in micro_batches) == int(half.sum())
+    none_left = gradients(trainer, rollout, advantages * 0, keep & False)
+    assert all(bool((gradient == 0).all()) for gradient in none_left)
+
+
+def test_same_seed_gives_the_same_rollouts_and_another_rank_others(trainer_factory: Callable[..., Any]) -> None:
+    trainer = trainer_factory()
+    batch = next(iter(trainer.train_dataloader))
+    texts = [completion.text for completion in trainer.generate_candidates(batch).completions]
+    torch.rand(5)  # other users of the global random state must not matter
+    assert [completion.text for completion in trainer.generate_candidates(batch).completions] == texts
+    trainer.global_rank = 1
+    assert [completion.text for completion in trainer.generate_candidates(batch).completions] != texts
+
+
+def test_dropout_of_the_peft_config_is_switched_off(
+    trainer_factory: Callable[..., Any], toy_recipe: dict[str, Any]
+) -> None:
+    model = dict(toy_recipe["model"], peft_config=dict(toy_recipe["model"]["peft_config"], lora_dropout=0.5))
+    trainer = trainer_factory(model=model)
+    rates = [module.p for module in trainer.model_unwrapped.modules() if isinstance(module, torch.nn.Dropout)]
+    assert len(rates) > 0
+    assert set(rates) == {0.0}

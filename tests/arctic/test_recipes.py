@@ -1,0 +1,122 @@
+# Copyright 2026 The arctic-text2sql-r1 authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The committed recipes, parsed against the real config classes, and what bad recipes are told."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.arctic.conftest import PROJECT
+from tests.arctic.conftest import load_recipe
+
+RECIPES = sorted(path.name for path in PROJECT.glob("*.yaml"))
+
+
+def parse(recipe: dict[str, Any]) -> Any:
+    import arctic_text2sql_r1.arctic  # noqa: F401  (registers the trainer)
+    from arctic_training.config.trainer import get_config
+
+    recipe.pop("code", None)
+    return get_config(recipe)
+
+
+def test_the_three_promised_recipes_exist() -> None:
+    assert {"sft-tiny.yaml", "grpo-tiny.yaml", "grpo-qwen-3b.yaml"} <= set(RECIPES)
+
+
+@pytest.mark.usefixtures("one_rank")
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipe_is_accepted_by_the_config_classes(name: str, toy_model: Path, tmp_path: Path) -> None:
+    recipe = load_recipe(name, tmp_path)
+    recipe["model"]["name_or_path"] = str(toy_model)
+    config = parse(recipe)
+    assert config.type == recipe["type"]
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_explains_itself(name: str) -> None:
+    lines = (PROJECT / name).read_text().splitlines()
+    assert sum(line.lstrip().startswith("#") for line in lines) >= len(lines) // 5
+
+
+@pytest.mark.usefixtures("one_rank")
+def test_promised_values_of_the_3b_recipe_are_in_force(toy_model: Path, tmp_path: Path) -> None:
+    recipe = load_recipe("grpo-qwen-3b.yaml", tmp_path)
+    assert recipe["model"]["name_or_path"] == "Qwen/Qwen2.5-Coder-3B-Instruct"
+    recipe["model"]["name_or_path"] = str(toy_model)
+    config = parse(recipe)
+    assert (config.num_samples_per_prompt, config.temperature) == (16, 0.8)
+    assert (config.kl_coef, config.clip_range) == (0.001, 0.2)
+    assert (config.model.peft_config["r"], config.model.peft_config["lora_alpha"]) == (16, 32)
+    assert len(config.model.peft_config["target_modules"]) == 7
+    assert config.micro_batch_size == 16, "accumulation is folded: 16 prompts form one update"
+    assert config.deepspeed["train_batch_size"] == 16
+    assert config.deepspeed["zero_optimization"] == dict(stage=2, offload_optimizer=dict(device="cpu"))
+    assert config.deepspeed["gradient_clipping"] == 1.0
+    assert config.deepspeed["bfloat16"] == dict(enabled=True)
+    assert (config.scheduler.name, config.scheduler.warmup_ratio) == ("cosine", 0.1)
+    assert config.optimizer.weight_decay == 0.01
+
+
+BAD_RECIPES = {
+    "group of one": (dict(num_samples_per_prompt=1), "needs at least 2"),
+    "unknown reward": (dict(rewards=["exekution"]), "Unknown reward 'exekution'. Known: execution"),
+    "no reward": (dict(rewards=[]), "rewards is empty"),
+    "unknown objective": (dict(objective="ppo2"), "objective 'ppo2' is unknown; known: grpo"),
+    "unknown key": (dict(temprature=1.0), "temprature"),
+    "no room for a prompt": (dict(max_new_tokens=256), "leaves no room for a prompt"),
+    "sequence parallelism": (dict(sequence_parallel_size=2), "use 1"),
+}
+
+
+@pytest.mark.usefixtures("one_rank")
+@pytest.mark.parametrize("case", BAD_RECIPES)
+def test_bad_recipe_gets_one_clear_error(case: str, toy_recipe: dict[str, Any]) -> None:
+    override, message = BAD_RECIPES[case]
+    with pytest.raises(ValueError, match=message):
+        parse({**toy_recipe, **override})
+
+
+@pytest.mark.usefixtures("one_rank")
+def test_kl_without_an_adapter_is_refused(toy_recipe: dict[str, Any]) -> None:
+    del toy_recipe["model"]["peft_config"]
+    with pytest.raises(ValueError, match="kl_coef is 0.001 but model.peft_config is not set"):
+        parse(toy_recipe)
+
+
+@pytest.mark.usefixtures("one_rank")
+@pytest.mark.parametrize(
+    ("section", "value", "message"),
+    [
+        (dict(template="tyni"), None, "Unknown prompt template 'tyni'"),
+        (dict(sources=[dict(type="text2sql", path="no/such.json")]), None, "no/such.json' does not exist"),
+    ],
+)
+def test_bad_data_section_names_the_fault(
+    toy_recipe: dict[str, Any], section: dict[str, Any], value: None, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        parse({**toy_recipe, "data": {**toy_recipe["data"], **section}})
+
+
+@pytest.mark.usefixtures("one_rank")
+def test_kill_switch_and_rollouts_lie_beside_the_metrics_unless_named(
+    toy_recipe: dict[str, Any], tmp_path: Path
+) -> None:
+    del toy_recipe["rollouts_path"]
+    config = parse(toy_recipe)
+    assert config.kill_switch_path == tmp_path / "stop-training"
+    assert config.rollouts_path == tmp_path / "rollouts.jsonl"
+
+
+def test_prompts_longer_than_the_context_are_listed_and_dropped(
+    trainer_factory: Callable[..., Any], toy_recipe: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    trainer = trainer_factory(data={**toy_recipe["data"], "max_length": 95})
+    printed = capsys.readouterr().out
+    left = len(trainer.train_dataloader.dataset)
+    assert 0 < left < 1600
+    assert f"{1600 - left} of 1600 prompts were dropped: they exceed 79 tokens" in printed
+    assert max(len(ids) for ids in trainer.train_dataloader.dataset["input_ids"]) <= 79

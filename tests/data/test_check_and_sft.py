@@ -1,0 +1,91 @@
+# Copyright 2026 The arctic-text2sql-r1 authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Golds that cannot teach are found, counted and listed; supervised rows load in the framework's layout."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from arctic_text2sql_r1.data.check import check_gold
+from arctic_text2sql_r1.data.sft import sft_rows
+from arctic_text2sql_r1.data.sft import write_sft_dataset
+from arctic_text2sql_r1.databases.judge import SQLJudge
+from arctic_text2sql_r1.errors import DataError
+from arctic_text2sql_r1.prompts.formats import extract_sql
+from arctic_text2sql_r1.prompts.schema import schema_text
+from arctic_text2sql_r1.prompts.templates import build_messages
+from arctic_text2sql_r1.prompts.templates import get_template
+from arctic_text2sql_r1.types import Text2SQLExample
+
+ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT COUNT(*) FROM n"
+
+
+@pytest.fixture
+def judge() -> Iterator[SQLJudge]:
+    with SQLJudge(num_workers=1, timeout_s=0.5) as judge:
+        yield judge
+
+
+def example(db: Path, gold_sql: str, example_id: str = "x") -> Text2SQLExample:
+    return Text2SQLExample(
+        example_id=example_id, db_id="concert", question="How many?", gold_sql=gold_sql, db_path=str(db)
+    )
+
+
+@pytest.mark.parametrize(
+    ("gold_sql", "kind", "detail"),
+    [
+        ("SELECT absent FROM singer", "schema_error", "absent"),
+        ("SELEC 1", "syntax_error", "SELEC"),
+        ("SELECT name FROM singer WHERE age > 99", "empty", "empty"),
+        (ENDLESS, "timeout", "timeout"),
+        ("DELETE FROM singer", "denied", "denied"),
+    ],
+)
+def test_a_useless_gold_is_rejected_with_its_reason(
+    concert_db: Path, judge: SQLJudge, gold_sql: str, kind: str, detail: str
+) -> None:
+    kept, rejected = check_gold([example(concert_db, gold_sql)], judge)
+    assert kept == []
+    assert rejected[0].kind == kind
+    assert detail in rejected[0].reason
+
+
+def test_kept_and_rejected_keep_the_order_and_are_counted(concert_db: Path, judge: SQLJudge) -> None:
+    golds = ["SELECT 1", "SELECT x FROM singer", "SELECT NULL", "SELECT 1 WHERE 0", "SELECT y FROM singer"]
+    seen: list[tuple[int, int]] = []
+    examples = [example(concert_db, gold, example_id=str(index)) for index, gold in enumerate(golds)]
+    check = check_gold(examples, judge, on_progress=lambda done, total: seen.append((done, total)))
+    assert [kept.example_id for kept in check.kept] == ["0", "2"]
+    assert [item.example.example_id for item in check.rejected] == ["1", "3", "4"]
+    assert check.summary() == "2 golds kept, 3 rejected (2 schema_error, 1 empty)"
+    assert seen == [(5, 5)]
+
+
+@pytest.mark.parametrize("name", ["arctic", "arctic_prefill", "tiny"])
+def test_a_supervised_row_is_the_prompt_and_a_completion_whose_sql_is_the_gold(concert_db: Path, name: str) -> None:
+    template = get_template(name)
+    gold = example(concert_db, "SELECT COUNT(*) FROM singer")
+    row = sft_rows([gold], template, thought=lambda one: f"count {one.db_id}")[0]
+    assert row["messages"][:-1] == build_messages(template, gold, schema_text(gold.db_path, template.schema_style))
+    assert row["messages"][-1]["role"] == "assistant"
+    completion = row["messages"][-1]["content"]
+    assert "count concert" in completion
+    assert extract_sql(completion, template.completion_format, "strict").prediction == gold.gold_sql
+
+
+def test_a_supervised_dataset_loads_with_a_messages_column(concert_db: Path, tmp_path: Path) -> None:
+    from datasets import load_from_disk
+
+    rows = sft_rows([example(concert_db, "SELECT 1")] * 3, get_template("tiny"), thought=lambda one: "")
+    write_sft_dataset(rows, tmp_path / "sft")
+    loaded = load_from_disk(str(tmp_path / "sft"))
+    assert (loaded.column_names, len(loaded)) == (["messages"], 3)
+    assert [dict(message) for message in loaded[0]["messages"]] == rows[0]["messages"]
+
+
+def test_an_empty_supervised_dataset_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="No rows to write"):
+        write_sft_dataset([], tmp_path / "sft")
