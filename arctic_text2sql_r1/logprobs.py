@@ -96,12 +96,12 @@ def scoring_head(
         return scores
 
     shadowed = "forward" in vars(head)
-    head.forward = forward  # type: ignore[method-assign]
+    head.forward = forward
     try:
         yield returned
     finally:
         if shadowed:
-            head.forward = project  # type: ignore[method-assign]
+            head.forward = project
         else:
             del head.forward
 

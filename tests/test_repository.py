@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 HEADER = "# Copyright 2026 The arctic-text2sql-r1 authors\n# SPDX-License-Identifier: Apache-2.0\n"
-MADE_HERE = {".git", ".venv", ".cache", "runs", "wandb", "build", "dist", "__pycache__"}
+MADE_HERE = {".hypothesis", ".git", ".venv", ".cache", "runs", "wandb", "build", "dist", "__pycache__"}
 TEXT_SUFFIXES = {".py", ".md", ".yaml", ".yml", ".toml", ".txt", ".json", ".jsonl", ".ipynb", ".sh", ".cfg", ""}
 # Built from pieces so that this file does not contain what it forbids.
 MACHINE_PATH = re.compile("(?<![\\w.~])/(?:" + "|".join(["home/", "Users/", "root/", "work/", "opt/"]) + r")\w")

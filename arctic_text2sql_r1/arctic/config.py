@@ -78,7 +78,7 @@ class GRPOTrainerConfig(TrainerConfig):
     """ Row of the preset table in `losses.py`. """
 
     advantage_scaling: Literal["group", "batch", "none"] | None = None
-    """ Divide centred rewards by the group's or batch's standard deviation, or not; unset: as `objective` says. """
+    """ Divide centred rewards by the deviation of the group, of this rank's batch, or not; unset: as `objective`. """
 
     clip_range: float = Field(default=0.2, gt=0, lt=1)
     """ epsilon of the clipped ratio. """
@@ -175,8 +175,6 @@ class GRPOTrainerConfig(TrainerConfig):
         if "kill_switch_path" not in self.model_fields_set:
             # The framework's default is one fixed file for every job on the machine.
             self.kill_switch_path = folder / "stop-training"
-        if self.rollouts_path is None:
-            self.rollouts_path = folder / "rollouts.jsonl"
         return self
 
     @model_validator(mode="after")
@@ -199,6 +197,11 @@ class GRPOTrainerConfig(TrainerConfig):
     def scaling(self) -> Literal["group", "batch", "none"]:
         """Advantage scaling in force: the recipe's own, else the objective's."""
         return self.advantage_scaling or self.preset.advantage_scaling
+
+    @property
+    def rollouts_file(self) -> Path:
+        """Where every completion is logged."""
+        return self.rollouts_path or self.train_log_metrics_path.parent / "rollouts.jsonl"
 
     @property
     def rows_per_micro_batch(self) -> int:

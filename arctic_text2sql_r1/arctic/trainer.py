@@ -99,7 +99,7 @@ class GRPOTrainer(SFTTrainer):
             max_batch_rows=self.config.generation_batch_rows,
             synced_gpus=self.config.zero_3_enabled and self.world_size > 1,
         )
-        self.rollout_log = RolloutLog(self.config.rollouts_path) if self.global_rank == 0 else None
+        self.rollout_log = RolloutLog(self.config.rollouts_file) if self.global_rank == 0 else None
         self._continue_position()
         if self.global_rank == 0:
             self._print_plan()
@@ -334,4 +334,4 @@ def _disable_dropout(model: torch.nn.Module) -> None:
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
         if isinstance(getattr(module, "attention_dropout", None), float):
-            module.attention_dropout = 0.0
+            module.attention_dropout = 0.0  # type: ignore[assignment]

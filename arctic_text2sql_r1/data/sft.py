@@ -18,6 +18,7 @@ NOTE: the framework caches tokenized data under a hash of the recipe, not of the
 the same folder, use a new folder name or `use_data_cache: false`.
 """
 
+from collections import defaultdict
 from collections.abc import Callable
 from collections.abc import Iterable
 from pathlib import Path
@@ -36,17 +37,37 @@ def sft_rows(
     examples: Iterable[Text2SQLExample],
     template: PromptTemplate,
     thought: Callable[[Text2SQLExample], str],
+    turns: int = 1,
 ) -> list[SFTRow]:
-    """One `{"messages": [...]}` per example; the assistant's turn is the gold in the template's completion format."""
-    return [_row(example, template=template, thought=thought(example)) for example in examples]
+    """Conversations whose assistant turns are golds in the template's completion format.
+
+    With `turns` above 1, up to that many questions over one database share a conversation: the first user message is
+    the full prompt, later ones are the bare question. A schema is then read once for several supervised completions.
+    Examples keep their order within a database. Raises ValueError for fewer than one turn.
+    """
+    if turns < 1:
+        raise ValueError(f"turns is {turns}; a conversation needs at least 1.")
+    by_database: dict[str, list[Text2SQLExample]] = defaultdict(list)
+    for example in examples:
+        by_database[example.db_path].append(example)
+    return [
+        _conversation(group[start : start + turns], template=template, thought=thought)
+        for group in by_database.values()
+        for start in range(0, len(group), turns)
+    ]
 
 
-def _row(example: Text2SQLExample, template: PromptTemplate, thought: str) -> SFTRow:
-    schema = schema_text(example.db_path, template.schema_style)
-    completion = render_completion(example.gold_sql, thought, template.completion_format)
-    return dict(
-        messages=[*build_messages(template, example, schema), dict(role="assistant", content=completion)],
-    )
+def _conversation(
+    examples: list[Text2SQLExample], template: PromptTemplate, thought: Callable[[Text2SQLExample], str]
+) -> SFTRow:
+    schema = schema_text(examples[0].db_path, template.schema_style)
+    messages = build_messages(template, examples[0], schema)
+    for index, example in enumerate(examples):
+        if index > 0:
+            messages.append(dict(role="user", content=example.question))
+        completion = render_completion(example.gold_sql, thought(example), template.completion_format)
+        messages.append(dict(role="assistant", content=completion))
+    return dict(messages=messages)
 
 
 def write_sft_dataset(rows: list[SFTRow], folder: str | Path) -> None:

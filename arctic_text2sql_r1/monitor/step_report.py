@@ -142,11 +142,17 @@ METRICS = {
     "clip_fraction": "share of tokens whose ratio was clipped",
     "entropy": "mean entropy of the policy per token, in nats",
     "grad_norm": "gradient norm before clipping",
-    "learning_rate": "learning rate of the step",
+    "max_ratio": "largest ratio of new to sampling probability; exactly 1 in the first inner epoch",
+    "trained_tokens": "completion tokens that carried a gradient; groups with equal rewards are skipped",
+    "reward/NAME": "mean of one reward component over the completions it applies to",
+    "lr": "learning rate after the step's updates",
+    "iter": "optimizer updates made so far",
+    "epoch": "passes over the questions finished so far",
     "tokens_per_s": "completion tokens generated per second",
     "seconds_generate": "seconds spent generating",
     "seconds_reward": "seconds spent executing SQL and scoring",
     "seconds_train": "seconds spent in log-probs, loss, backward and update",
+    "step_time": "seconds of the whole step",
 }
 
 

@@ -34,7 +34,9 @@ PROJECT = Path(__file__).resolve().parent
 DATA = PROJECT / "training_data"
 # The recipes name this folder, seen from the project's; the demo puts its own in that place.
 RECIPE_OUTPUT = "../../runs/demo"
-WARMUP_ROWS = 6000
+WARMUP_ROWS = 16000
+# Questions per conversation: the model reads a schema once for several of them, which halves the warm-up's work.
+WARMUP_TURNS = 4
 
 console = Console(highlight=False)
 
@@ -50,7 +52,7 @@ def build_data(out: Path, options: argparse.Namespace) -> None:
     questions = [DATA / "build_questions.py", "--out", out / "questions", "--warmup-out", warmup]
     run([sys.executable, *questions, "--warmup-rows", WARMUP_ROWS], out / "logs" / "questions.log")
     examples = read_examples(str(warmup), databases=str(DATA / "databases"))
-    rows = sft_rows(examples, get_template("tiny"), thought=lambda example: tables_used(example.gold_sql))
+    rows = sft_rows(examples, get_template("tiny"), lambda example: tables_used(example.gold_sql), turns=WARMUP_TURNS)
     write_sft_dataset(rows, out / "warmup-messages")
     model = [PROJECT / "tiny_model.py", "--corpus", out / "warmup-messages", "--out", out / "untrained"]
     run([sys.executable, *model, "--seed", options.seed], out / "logs" / "model.log")
@@ -64,8 +66,8 @@ def tables_used(sql: str) -> str:
 def warm_up(out: Path, options: argparse.Namespace) -> None:
     """ArcticTraining's own supervised trainer on the biased warm-up set."""
     recipe = write_recipe("sft-tiny.yaml", out, options.seed)
-    with progress_bar("warm-up", "loss") as bar:
-        arctic_training(recipe, options, out / "logs" / "warm-up.log", on_line=_sft_progress(bar))
+    with progress_bar("updates") as bar:
+        arctic_training(recipe, options, out / "logs" / "warm-up.log", on_line=supervised_progress(bar))
     finished = newest_checkpoint(out / "warmup")
     shutil.rmtree(out / "warm", ignore_errors=True)
     shutil.copytree(finished, out / "warm")
@@ -188,28 +190,29 @@ def run(command: list[Any], log: Path, on_line: Callable[[str], None] = lambda l
         raise SystemExit(f"{tail}\n'{name}' ended with code {code}; its whole output is in {log}")
 
 
-def progress_bar(title: str, figure: str) -> Progress:
-    """A bar with a figure that the caller updates as field `value`."""
-    bar = Progress(
-        TextColumn("  {task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn(figure + " {task.fields[value]}"),
-        TimeElapsedColumn(),
-        console=console,
-    )
-    bar.add_task(title, total=None, value="-")
+def progress_bar(title: str) -> Progress:
+    """A bar with one task, whose total is set when it is known."""
+    columns = (TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    bar = Progress(*columns, console=console)
+    bar.add_task(title, total=None)
     return bar
 
 
-def _sft_progress(bar: Progress) -> Callable[[str], None]:
-    """Reads the framework's own metric lines."""
-    pattern = re.compile(r"Train iter: +(\d+)/(\d+).*\| loss: ([\d.]+)")
+def supervised_progress(bar: Progress) -> Callable[[str], None]:
+    """Reads the framework's own two progress bars, epochs and the batches within one."""
+    pattern = re.compile(r"(Epochs|Train Batches): .*\| (\d+)/(\d+) \[")
+    epochs, total_epochs = 0, 1
 
     def on_line(line: str) -> None:
-        if match := pattern.search(line):
-            task = bar.tasks[0].id
-            bar.update(task, completed=int(match[1]), total=int(match[2]), value=match[3])
+        nonlocal epochs, total_epochs
+        match = pattern.search(line)
+        if match is None:
+            return
+        done, total = int(match[2]), int(match[3])
+        if match[1] == "Epochs":
+            epochs, total_epochs = done, total
+        else:
+            bar.update(bar.tasks[0].id, completed=epochs * total + done, total=total_epochs * total)
 
     return on_line
 

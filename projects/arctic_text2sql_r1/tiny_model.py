@@ -3,8 +3,8 @@
 
 """Builds the demo's language model: Qwen2's architecture, about a million random weights, a tokenizer of its own.
 
-Deterministic: the same corpus and seed give the same files. The tokenizer keeps SQL identifiers whole and digits
-apart, so that a small model can copy both. Training it is `sft-tiny.yaml`'s job, then `grpo-tiny.yaml`'s.
+Deterministic: the same corpus and seed give the same files. The tokenizer keeps SQL identifiers and numbers whole, so
+that a small model can copy them. Training it is `sft-tiny.yaml`'s job, then `grpo-tiny.yaml`'s.
 """
 
 import argparse
@@ -17,8 +17,8 @@ TURN_START = "<|im_start|>"
 TURN_END = "<|im_end|>"
 TAGS = ("<think>", "</think>", "<answer>", "</answer>")
 
-# Identifiers with underscores stay whole, digits stand alone, everything else is split at character classes.
-PIECES = r" ?[\p{L}_]+|\d| ?[^\s\p{L}\d_]|\s"
+# Identifiers with underscores and numbers are pieces of their own, everything else is split at character classes.
+PIECES = r" ?[\p{L}_]+| ?\d+| ?[^\s\p{L}\d_]|\s"
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
@@ -51,6 +51,7 @@ def build_tiny_model(corpus: Iterable[str], out: Path, seed: int = 0, hidden_siz
         pad_token_id=tokenizer.pad_token_id,
     )
     model = Qwen2ForCausalLM(config)
+    initialize_attention(model)
     model.generation_config = GenerationConfig(
         eos_token_id=[tokenizer.eos_token_id, tokenizer.pad_token_id], pad_token_id=tokenizer.pad_token_id
     )
@@ -58,6 +59,29 @@ def build_tiny_model(corpus: Iterable[str], out: Path, seed: int = 0, hidden_siz
     tokenizer.save_pretrained(out)
     model.save_pretrained(out)
     return sum(parameter.numel() for parameter in model.parameters())
+
+
+def initialize_attention(model) -> None:  # type: ignore[no-untyped-def]  # transformers is imported inside
+    """Random attention weights that already compare and copy a little: queries like keys, outputs like values.
+
+    A model of this size takes most of its training to discover that equal tokens belong together; starting there
+    halves the warm-up. Source: mimetic initialization, arXiv 2305.09828.
+    """
+    import torch
+
+    config = model.config
+    width, sharing = config.hidden_size, config.num_attention_heads // config.num_key_value_heads
+    head_size = width // config.num_attention_heads
+    with torch.no_grad():
+        for layer in model.model.layers:
+            attention = layer.self_attn
+            attention.k_proj.weight.normal_(std=0.7 * width**-0.5)
+            attention.v_proj.weight.normal_(std=width**-0.5)
+            keys = attention.k_proj.weight.view(-1, head_size, width).repeat_interleave(sharing, dim=0)
+            values = attention.v_proj.weight.view(-1, head_size, width).repeat_interleave(sharing, dim=0)
+            noise = 0.3 * width**-0.5 * torch.randn(width, width)
+            attention.q_proj.weight.copy_(keys.reshape(width, width) + noise)
+            attention.o_proj.weight.copy_(0.5 * values.reshape(width, width).T)
 
 
 def build_tokenizer(corpus: Iterable[str]):  # type: ignore[no-untyped-def]  # transformers is imported inside

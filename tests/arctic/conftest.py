@@ -14,47 +14,18 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-REPOSITORY = Path(__file__).resolve().parent.parent.parent
-PROJECT = REPOSITORY / "projects" / "arctic_text2sql_r1"
-TRAINING_DATA = PROJECT / "training_data"
-
-TOY_REWARDS = '''
-from arctic_text2sql_r1.rewards.base import RewardOutput
-
-
-def share_of_letter_e(record):
-    """Pays for the letter e: something a random model can learn without knowing SQL."""
-    text = record.completion.text
-    return RewardOutput(score=text.count("e") / max(1, len(text)), components={})
-'''
-
-
-@dataclass(frozen=True)
-class ToyRun:
-    """What one `arctic_training` command left behind."""
-
-    folder: Path
-    output: str
-    code: int
-
-    @property
-    def metrics(self) -> list[dict[str, Any]]:
-        return _json_lines(self.folder / "metrics.jsonl")
-
-    @property
-    def rollouts(self) -> list[dict[str, Any]]:
-        return _json_lines(self.folder / "rollouts.jsonl")
-
-
-def _json_lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+from tests.arctic.toy_project import PROJECT
+from tests.arctic.toy_project import REPOSITORY
+from tests.arctic.toy_project import TOY_REWARDS
+from tests.arctic.toy_project import TRAINING_DATA
+from tests.arctic.toy_project import ToyRun
+from tests.arctic.toy_project import load_recipe
+from tests.arctic.toy_project import start_recipe
 
 
 @pytest.fixture(scope="session")
@@ -89,16 +60,6 @@ def toy_recipe(toy_model: Path, tmp_path: Path) -> dict[str, Any]:
     return recipe
 
 
-def load_recipe(name: str, folder: Path) -> dict[str, Any]:
-    """A committed recipe as a dictionary, its outputs redirected to `folder` and its paths made absolute."""
-    text = (PROJECT / name).read_text()
-    for output in ("../../runs/demo", "../../runs/grpo-qwen-3b"):
-        text = text.replace(output, str(folder))
-    recipe: dict[str, Any] = yaml.safe_load(text.replace("training_data/", f"{TRAINING_DATA}/"))
-    recipe["code"] = str(PROJECT / "train.py")
-    return recipe
-
-
 @pytest.fixture
 def run_recipe(tmp_path: Path) -> Callable[..., ToyRun]:
     """Runs a recipe through the real command line and waits for it."""
@@ -114,24 +75,6 @@ def run_recipe(tmp_path: Path) -> Callable[..., ToyRun]:
         return ToyRun(tmp_path, output, process.returncode)
 
     return run
-
-
-def start_recipe(recipe: dict[str, Any], folder: Path, ranks: int = 1) -> "subprocess.Popen[str]":
-    """Starts `arctic_training` on `recipe` in a process group of its own."""
-    path = folder / "recipe.yaml"
-    path.write_text(yaml.safe_dump(recipe, sort_keys=False))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    return subprocess.Popen(
-        ["arctic_training", str(path), "--num_gpus", str(ranks), "--master_port", str(port)],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-        env=dict(os.environ, DS_ACCELERATOR="cpu", PYTHONPATH=str(folder)),
-    )
 
 
 @pytest.fixture
@@ -150,9 +93,10 @@ def trainer_factory(one_rank: None, toy_recipe: dict[str, Any], monkeypatch: pyt
     """Builds GRPO trainers in this process: `trainer_factory(num_samples_per_prompt=4, ...)`."""
 
     def build(**overrides: Any) -> Any:
-        import arctic_text2sql_r1.arctic  # noqa: F401  (registers the trainer)
         from arctic_training.config.trainer import get_config
         from arctic_training.registry import get_registered_trainer
+
+        import arctic_text2sql_r1.arctic  # noqa: F401  (registers the trainer)
 
         recipe = dict(toy_recipe, checkpoint=[], **overrides)
         recipe.pop("code")

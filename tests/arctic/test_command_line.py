@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.arctic.conftest import TRAINING_DATA
-from tests.arctic.conftest import ToyRun
-from tests.arctic.conftest import load_recipe
-from tests.arctic.conftest import start_recipe
+
+from tests.arctic.toy_project import TRAINING_DATA
+from tests.arctic.toy_project import ToyRun
+from tests.arctic.toy_project import load_recipe
+from tests.arctic.toy_project import start_recipe
 
 pytestmark = pytest.mark.slow
 

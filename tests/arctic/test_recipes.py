@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.arctic.conftest import PROJECT
-from tests.arctic.conftest import load_recipe
+
+from tests.arctic.toy_project import PROJECT
+from tests.arctic.toy_project import load_recipe
 
 RECIPES = sorted(path.name for path in PROJECT.glob("*.yaml"))
 
 
 def parse(recipe: dict[str, Any]) -> Any:
-    import arctic_text2sql_r1.arctic  # noqa: F401  (registers the trainer)
     from arctic_training.config.trainer import get_config
+
+    import arctic_text2sql_r1.arctic  # noqa: F401  (registers the trainer)
 
     recipe.pop("code", None)
     return get_config(recipe)
@@ -108,7 +110,7 @@ def test_kill_switch_and_rollouts_lie_beside_the_metrics_unless_named(
     del toy_recipe["rollouts_path"]
     config = parse(toy_recipe)
     assert config.kill_switch_path == tmp_path / "stop-training"
-    assert config.rollouts_path == tmp_path / "rollouts.jsonl"
+    assert config.rollouts_file == tmp_path / "rollouts.jsonl"
 
 
 def test_prompts_longer_than_the_context_are_listed_and_dropped(

@@ -41,6 +41,7 @@ THINK_ANSWER = [
     ("<think>a</think><answer>```sql\nSELECT 1</answer>", "bad_fence", "bad_fence"),
     ("<think>a</think><answer>so: ```sql\nSELECT 1\n```</answer>", "bad_fence", SQL),
     ("<think>a</think><answer>```\nSELECT 2\n```\n```\nSELECT 1\n```</answer>", "bad_fence", SQL),
+    ("<think>a</think><answer>```\nSELECT 1\n``` or ```\nSELECT 2</answer>", "bad_fence", SQL),
     ("hm <think>a</think><answer>SELECT 1</answer>", "text_around", SQL),
     ("<think>a</think> so <answer>SELECT 1</answer>", "text_around", SQL),
     ("<think>a</think><answer>SELECT 1</answer> done", "text_around", SQL),

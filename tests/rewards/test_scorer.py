@@ -53,9 +53,9 @@ def test_batch_keeps_its_order(judge: SQLJudge, example: Text2SQLExample) -> Non
 def test_reward_is_the_weighted_sum_and_components_are_not_weighted(
     judge: SQLJudge, example: Text2SQLExample, own: str
 ) -> None:
-    scorer = RewardScorer(judge, [("execution", 2.0), (f"{own}:brevity", -1.0)])
+    scorer = RewardScorer(judge, [("execution", 2.0), (f"{own}:brevity", -3.0)])
     scored = scorer.score([example], [RIGHT])[0]
-    assert scored.reward == 1.5  # 2 x 1.0 - 1 x 0.5
+    assert scored.reward == 0.5  # 2 x 1.0 - 3 x 0.5
     characters = float(len(RIGHT.text))
     assert scored.components == {"execution": 1.0, f"{own}:brevity": 0.5, f"{own}:brevity/characters": characters}
 

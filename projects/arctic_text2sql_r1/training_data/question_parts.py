@@ -6,6 +6,7 @@
 What is asked with these parts stands in the four `*_types.py` modules; guards and sets in `build_questions.py`.
 """
 
+import math
 import random
 import sqlite3
 from collections.abc import Callable
@@ -112,8 +113,17 @@ def quote(value: Value) -> str:
 
 
 def spoken(value: Value) -> str:
-    """The value as a question writes it."""
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    """The value as a question writes it: text in quotes, so that a small model sees what is to be copied."""
+    if isinstance(value, str):
+        return f"'{value}'"
+    return quote(value)
+
+
+def rounded(number: float) -> float | int:
+    """The nearest of 1, 1.5, 2, ... 9.5 times a power of ten, as people choose thresholds; whole where it can be."""
+    step = 10 ** math.floor(math.log10(abs(number))) / 2 if number != 0 else 1
+    near = round(number / step) * step
+    return int(near) if near == int(near) else near
 
 
 def plural(word: str) -> str:
@@ -158,6 +168,12 @@ class Scene:
     def value(self, table: Table, column: Column) -> Value:
         return self.rng.choice(self.values[table.name, column.name])
 
+    def threshold(self, table: Table, column: Column) -> float | int:
+        """A year of the column, or a round number near one of its values."""
+        value = self.value(table, column)
+        assert not isinstance(value, str)
+        return int(value) if is_time(column) else rounded(value)
+
     def table_with(self, *kinds: str, needed: int = 1) -> Table:
         """A random table with at least `needed` complete columns of these kinds."""
         return self.rng.choice([table for table in self.domain.tables if len(self.complete(table, *kinds)) >= needed])
@@ -187,7 +203,7 @@ class Scene:
         value = self.value(table, column)
         short = column.name in SHORT_FILTERS and self.chance(0.3)
         text = (SHORT_FILTERS[column.name] if short else self.rng.choice(CATEGORY_FILTERS)).format(
-            c=column.phrase, v=value
+            c=column.phrase, v=spoken(value)
         )
         return Condition(text=text, sql=f"{prefix}{column.name} = {quote(value)}", column=column.name)
 
@@ -197,7 +213,7 @@ class Scene:
         if len(columns) == 0:
             return None
         column = self.rng.choice(columns)
-        value = self.value(table, column)
+        value = self.threshold(table, column)
         sign = self.rng.choice("<>")
         wordings = (STRICT_TIME if is_time(column) else STRICT)[sign]
         text = self.rng.choice(wordings).format(c=column.phrase, v=spoken(value))

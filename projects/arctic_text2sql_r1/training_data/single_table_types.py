@@ -61,7 +61,7 @@ def column_filter(scene: Scene) -> Draft | None:
     if len(labels) > 0 and scene.chance(0.15):
         value = scene.value(table, labels[0])
         column = scene.output(table, labels[0].name)
-        question = scene.say(LISTING_ONE, what=column.phrase, whom=f"{table.name} {value}")
+        question = scene.say(LISTING_ONE, what=column.phrase, whom=f"{table.name} {spoken(value)}")
         gold = f"SELECT {column.name} FROM {table.name} WHERE {labels[0].name} = {quote(value)}"
         return Draft(question=question, gold=gold)
     condition = scene.category_condition(table)
@@ -91,7 +91,7 @@ def comparison(scene: Scene, words: Wordings, time_words: Wordings) -> Draft | N
     """A column or a count filtered by one comparison; a wrong form drops the equals sign where there is one."""
     table = scene.rng.choice([t for t in scene.domain.tables if len(t.of_kind("number", "year")) > 0])
     column = scene.rng.choice(table.of_kind("number", "year"))
-    value = scene.value(table, column)
+    value = scene.threshold(table, column)
     sign = scene.rng.choice(sorted(words))
     wordings = (time_words if is_time(column) else words)[sign]
     people = whom(table, scene.rng.choice(wordings).format(c=column.phrase, v=spoken(value)))
@@ -119,7 +119,7 @@ def compare_inclusive(scene: Scene) -> Draft | None:
 def between(scene: Scene) -> Draft | None:
     table = scene.rng.choice([t for t in scene.domain.tables if len(t.of_kind("number", "year")) > 0])
     column = scene.rng.choice(table.of_kind("number", "year"))
-    low, high = sorted([scene.value(table, column), scene.value(table, column)], key=float)
+    low, high = sorted([scene.threshold(table, column), scene.threshold(table, column)])
     words = ("with {c} between {a} and {b}", "whose {c} is between {a} and {b}", "with {c} from {a} to {b}")
     people = whom(table, scene.rng.choice(words).format(c=column.phrase, a=spoken(low), b=spoken(high)))
     shown = scene.output(table, column.name)

@@ -14,6 +14,7 @@ from question_parts import Draft
 from question_parts import Scene
 from question_parts import question_type
 from question_parts import quote
+from question_parts import spoken
 from question_parts import where
 from question_parts import whom
 
@@ -37,7 +38,7 @@ def either_value(scene: Scene) -> Draft | None:
         "whose {c} is either {a} or {b}",
         "having {c} {a} or {b}",
     )
-    people = whom(table, scene.rng.choice(words).format(c=column.phrase, a=first, b=second))
+    people = whom(table, scene.rng.choice(words).format(c=column.phrase, a=spoken(first), b=spoken(second)))
     question, select = shown_or_counted(scene, table, people, column.name, counted=0.4)
     left, right = f"{column.name} = {quote(first)}", f"{column.name} = {quote(second)}"
     start = f"SELECT {select} FROM {table.name} WHERE {left}"
@@ -87,7 +88,7 @@ def date_window(scene: Scene) -> Draft | None:
         "with {c} from {d} until {n} days later",
         "with {c} within {n} days from {d}",
     )
-    people = whom(table, scene.rng.choice(words).format(c=column.phrase, n=days, d=start))
+    people = whom(table, scene.rng.choice(words).format(c=column.phrase, n=days, d=spoken(start)))
     question, select = shown_or_counted(scene, table, people, column.name, counted=0.4)
     condition = f"{column.name} BETWEEN '{start}' AND date('{start}', '+{days} days')"
     return Draft(question=question, gold=f"SELECT {select} FROM {table.name} WHERE {condition}")
@@ -126,7 +127,7 @@ def like(scene: Scene) -> Draft | None:
     )
     verb = scene.rng.choice(ends).split(" ")[0]
     extra = scene.maybe_condition(0.3, table, column.name)
-    question = scene.say(words, c=column.phrase, whom=table.plural, table=table.name, verb=verb, p=part)
+    question = scene.say(words, c=column.phrase, whom=table.plural, table=table.name, verb=verb, p=spoken(part))
     if extra.text != "":
         question = f"{question[:-1]}, only for {whom(table, extra.text)}{question[-1]}"
     pattern = f"{part}%" if starts else f"%{part}"

@@ -1,0 +1,117 @@
+# Copyright 2026 The arctic-text2sql-r1 authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The one interface that every database engine offers, and the limits under which SQL runs.
+
+An engine lives inside a worker process (`worker.py`); it opens one database and runs one statement at a time. How
+the rows are judged is no business of an engine: it hands each row to a sink (`compare.RowDigester` is one). Worker
+processes and their deaths are in `pool.py`; the first engine is `sqlite.py`. Standard library only, because every
+worker imports this.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from typing import Protocol
+
+from arctic_text2sql_r1.types import ExecutionResult
+
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class ExecutionLimits:
+    """What one statement may use, whoever wrote it.
+
+    `max_bytes` bounds the encoded size of a result; `heap_bytes` the engine's own memory; `address_space_bytes` the
+    whole worker process; `max_sql_bytes` the statement's text; `max_value_bytes` one string or blob. `grace_s` is
+    how long after a deadline the parent waits before it kills the worker.
+    """
+
+    timeout_s: float = 5.0
+    max_rows: int = 100_000
+    max_bytes: int = 64 * 2**20
+    heap_bytes: int = 256 * 2**20
+    address_space_bytes: int = 2**30
+    max_sql_bytes: int = 500_000
+    max_value_bytes: int = 10_000_000
+    grace_s: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not value > 0:
+                raise ValueError(f"ExecutionLimits.{name} is {value!r}; expected a number above 0.")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One statement to run against one state of one database.
+
+    `identity` changes when the file changes. `timeout_s` is wall time, after which the job is over whatever happens;
+    `cpu_limit_s` is CPU time of the worker, which does not depend on how busy the machine is. A `gold` job never
+    shares a connection with a prediction's, and its answer carries the tie groups that its ordering leaves open.
+    `segments` are the tie groups under which the ordered digest is taken (see `compare.RowDigester`); None means that
+    every row has its own place.
+    """
+
+    db_path: str
+    identity: str
+    sql: str
+    timeout_s: float
+    cpu_limit_s: float
+    gold: bool = False
+    segments: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """A job's execution result and, for a gold job that orders, its tie groups (None: no two rows tie)."""
+
+    result: ExecutionResult
+    segments: tuple[int, ...] | None = None
+
+
+class Deadline:
+    """When a job is over: so much wall time or so much CPU time of this thread from now, whichever ends first.
+
+    An engine whose work is done in another process (a server) can only heed the wall time.
+    """
+
+    def __init__(self, timeout_s: float, cpu_limit_s: float) -> None:
+        self._wall_end = time.monotonic() + timeout_s
+        self._cpu_end = time.thread_time() + cpu_limit_s
+
+    def passed(self) -> bool:
+        return time.monotonic() > self._wall_end or time.thread_time() > self._cpu_end
+
+
+class DatabaseUnusable(Exception):
+    """The database itself cannot be opened or read; crosses the pipe and becomes a `DataError` in the parent."""
+
+
+class RowSink(Protocol):
+    """Takes a result set row by row while the engine fetches it."""
+
+    def begin(self, column_names: tuple[str, ...]) -> None:
+        """Called once, before the first row, when the statement is known to yield a result set."""
+
+    def add(self, row: Row) -> int:
+        """Take one row; returns its size in bytes, which counts against `max_bytes`."""
+
+
+class Engine(Protocol):
+    """One open database inside a worker.
+
+    `execute` runs exactly one statement until a deadline (the parent kills what cannot be interrupted) and maps
+    whatever happens to an `ExecutionStatus`; it raises only for faults of ours. Its result has no digests and no
+    sample rows: those are the sink's. It must leave no state behind that a later statement could see.
+    """
+
+    def execute(self, sql: str, deadline: Deadline, sink: RowSink) -> ExecutionResult: ...
+
+    def close(self) -> None: ...
+
+
+OpenEngine = Callable[[str, ExecutionLimits], Engine]
+"""How an engine's module is entered: database path and limits in, open engine out, `DatabaseUnusable` raised."""

@@ -1,0 +1,228 @@
+# Copyright 2026 The arctic-text2sql-r1 authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Runs many statements in a few worker processes, and always comes back.
+
+Each worker has at most one job. A job that is not answered `grace_s` after its time limit, or goes on using CPU time
+beyond its limit, costs its worker the life and counts as a timeout; a worker that dies by itself has its job retried
+once on a fresh one, then the job counts as `worker_died`. So a batch takes at most (jobs / workers) x (limit + grace)
+plus process starts. Which statements to run is decided in `judge.py`; one process as seen from here is `process.py`,
+its inside is `worker.py`.
+
+A pool belongs to one process; each rank makes its own. Calls from several threads take turns.
+"""
+
+import os
+import selectors
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from collections.abc import Sequence
+from typing import Any
+
+from arctic_text2sql_r1.databases.base import ExecutionLimits
+from arctic_text2sql_r1.databases.base import Job
+from arctic_text2sql_r1.databases.base import JobResult
+from arctic_text2sql_r1.databases.process import WorkerProcess
+from arctic_text2sql_r1.errors import DataError
+from arctic_text2sql_r1.errors import ExecutionError
+from arctic_text2sql_r1.types import ExecutionResult
+from arctic_text2sql_r1.types import ExecutionStatus
+from arctic_text2sql_r1.types import ResultDigests
+
+_ATTEMPTS = 2
+_FAILED_STARTS = 3
+
+
+class WorkerPool:
+    """A fixed number of workers that are replaced when they die. Use as a context manager or call `close`."""
+
+    def __init__(self, num_workers: int, limits: ExecutionLimits) -> None:
+        if num_workers < 1:
+            raise ValueError(f"num_workers is {num_workers}; expected at least 1.")
+        self.limits = limits
+        self._owner_pid = os.getpid()
+        self._lock = threading.Lock()
+        self._closed = False
+        self._workers = [WorkerProcess(limits) for _ in range(num_workers)]
+
+    def __enter__(self) -> "WorkerPool":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    @property
+    def worker_pids(self) -> list[int]:
+        """The processes that are alive now."""
+        return [worker.pid for worker in self._workers]
+
+    def run(self, jobs: Sequence[Job], on_done: Callable[[int], None] | None = None) -> list[JobResult]:
+        """Run every job and return the results in the order of `jobs`.
+
+        `on_done` is called with a job's index as soon as that job is settled. Raises `DataError` for a database
+        that cannot be read and `ExecutionError` when workers cannot be started; a batch that was broken off so
+        leaves no worker busy.
+        """
+        self._check_usable()
+        with self._lock:
+            batch = _Batch(jobs, on_done)
+            try:
+                self._serve(batch)
+            finally:
+                self._workers = [self._replaced(w) if w.job is not None else w for w in self._workers]
+            return batch.finished()
+
+    def close(self) -> None:
+        """End every worker; none is left when this returns. Idempotent, and harmless in a forked child."""
+        if self._closed or os.getpid() != self._owner_pid:
+            return
+        with self._lock:
+            self._closed = True
+            for worker in self._workers:
+                worker.discard()
+            self._workers = []
+
+    def _check_usable(self) -> None:
+        if self._closed:
+            raise ExecutionError("The SQL worker pool is closed; make a new one.")
+        if os.getpid() != self._owner_pid:
+            raise ExecutionError(
+                f"The SQL worker pool of process {self._owner_pid} was used in its fork {os.getpid()}; "
+                f"make a pool in each process that judges SQL."
+            )
+
+    def _serve(self, batch: "_Batch") -> None:
+        failed_starts = 0
+        while not batch.complete:
+            self._hand_out(batch)
+            arrived = self._wait()
+            now = time.monotonic()
+            for place, worker in enumerate(self._workers):
+                if worker.has_unsent:
+                    worker.flush()
+                alive = self._collect(worker, batch) if worker.output_fd in arrived else True
+                if alive and now < worker.kill_at:
+                    continue
+                failed_starts = failed_starts + 1 if not worker.ready else 0
+                self._give_up(worker, batch, died=not alive, failed_starts=failed_starts)
+                self._workers[place] = self._replaced(worker)
+
+    def _hand_out(self, batch: "_Batch") -> None:
+        for worker in self._workers:
+            if worker.ready and worker.job is None and (job := batch.take(worker)) is not None:
+                worker.send(job, kill_after_s=job.timeout_s + self.limits.grace_s)
+
+    def _wait(self) -> set[int]:
+        """Wait for something to read or to write, or the next deadline; the descriptors that can be read."""
+        with selectors.DefaultSelector() as selector:
+            for worker in self._workers:
+                selector.register(worker.output_fd, selectors.EVENT_READ)
+                if worker.has_unsent:
+                    selector.register(worker.input_fd, selectors.EVENT_WRITE)
+            first_deadline = min(worker.kill_at for worker in self._workers)
+            ready = selector.select(timeout=min(60.0, max(0.0, first_deadline - time.monotonic())))
+        return {int(key.fd) for key, events in ready if events & selectors.EVENT_READ}
+
+    def _collect(self, worker: WorkerProcess, batch: "_Batch") -> bool:
+        """Take in what a worker has sent; whether it is still there."""
+        messages, alive = worker.receive()
+        for message in messages:
+            if not worker.ready:
+                worker.ready = True
+            elif worker.job is not None:
+                job, worker.job = worker.job, None
+                batch.settle(worker, _parse(message, job))
+            worker.kill_at = float("inf")
+        return alive
+
+    def _give_up(self, worker: WorkerProcess, batch: "_Batch", died: bool, failed_starts: int) -> None:
+        """Settle or requeue the job of a worker that is late or dead."""
+        worker.kill()
+        if not worker.ready and failed_starts >= _FAILED_STARTS:
+            raise ExecutionError(
+                f"SQL workers do not start: {failed_starts} in a row ended before the first job "
+                f"({worker.complaint()}). Memory and process limits are the usual cause."
+            )
+        if worker.job is None:
+            return
+        worker.job = None
+        if not died or worker.ran_out_of_cpu_time:
+            late = "killed: the statement could not be interrupted"
+            batch.settle(worker, _failure(ExecutionStatus.TIMEOUT, late, worker.busy_s))
+        elif not batch.retry(worker):
+            batch.settle(
+                worker, _failure(ExecutionStatus.WORKER_DIED, f"worker died twice: {worker.complaint()}", 0.0)
+            )
+
+    def _replaced(self, worker: WorkerProcess) -> WorkerProcess:
+        worker.discard()
+        return WorkerProcess(self.limits)
+
+
+class _Batch:
+    """The jobs of one call: which wait, which run where, what came of them."""
+
+    def __init__(self, jobs: Sequence[Job], on_done: Callable[[int], None] | None) -> None:
+        self._jobs = jobs
+        self._on_done = on_done
+        self._waiting = deque(range(len(jobs)))
+        self._attempts = [0] * len(jobs)
+        self._running: dict[WorkerProcess, int] = {}
+        self._results: dict[int, JobResult] = {}
+
+    @property
+    def complete(self) -> bool:
+        return len(self._results) == len(self._jobs)
+
+    def take(self, worker: WorkerProcess) -> Job | None:
+        """The next job, now running on `worker`; None when none waits."""
+        if len(self._waiting) == 0:
+            return None
+        index = self._waiting.popleft()
+        self._attempts[index] += 1
+        self._running[worker] = index
+        return self._jobs[index]
+
+    def settle(self, worker: WorkerProcess, result: JobResult) -> None:
+        index = self._running.pop(worker)
+        self._results[index] = result
+        if self._on_done is not None:
+            self._on_done(index)
+
+    def retry(self, worker: WorkerProcess) -> bool:
+        """Put the job of `worker` first in the queue again, unless it has used up its attempts."""
+        if self._attempts[self._running[worker]] >= _ATTEMPTS:
+            return False
+        self._waiting.appendleft(self._running.pop(worker))
+        return True
+
+    def finished(self) -> list[JobResult]:
+        return [self._results[index] for index in range(len(self._jobs))]
+
+
+def _failure(status: ExecutionStatus, error: str, elapsed_s: float) -> JobResult:
+    return JobResult(ExecutionResult(status, error=error, elapsed_s=elapsed_s))
+
+
+def _parse(message: dict[str, Any], job: Job) -> JobResult:
+    """A worker's answer as typed records. Raises `DataError` when it could not read the database."""
+    if "database_unusable" in message:
+        raise DataError(
+            f"Cannot read database '{job.db_path}': {message['database_unusable']}. Expected a SQLite file; copy or "
+            f"download it again."
+        )
+    fields = message["result"]
+    digests = fields["digests"]
+    result = ExecutionResult(
+        status=ExecutionStatus(fields["status"]),
+        row_count=fields["row_count"],
+        column_count=fields["column_count"],
+        digests=None if digests is None else ResultDigests(**digests),
+        sample_rows=tuple(tuple(row) for row in fields["sample_rows"]),
+        elapsed_s=fields["elapsed_s"],
+        error=fields["error"],
+    )
+    segments = message["segments"]
+    return JobResult(result, None if segments is None else tuple(segments))

@@ -1,0 +1,214 @@
+# Copyright 2026 The arctic-text2sql-r1 authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""SQLite inside a worker: one read-only connection that runs one hostile statement at a time.
+
+Blocked here: every write, every other file (ATTACH, VACUUM INTO, temp files, extensions), pragmas that outlive a
+statement, more than one statement, statements that are not SELECT, WITH or VALUES, endless work that SQLite itself
+steps through, results and values that are too big, too much of SQLite's memory.
+Not blocked here: loops inside one SQL function, and the expansion of nested CTEs while a statement is prepared; no
+callback runs there, so the parent kills the process (`pool.py`). Memory of the process and writes by the process
+are bounded in `worker.py`.
+
+Files are opened as immutable: nobody may write them meanwhile. Needs Python 3.10; the limits on length, columns,
+compounds and depth need 3.11 (`Connection.setlimit`), below it SQLite's own, wider ones apply. Standard library only.
+"""
+
+import functools
+import os
+import sqlite3
+import time
+from urllib.parse import quote
+
+from arctic_text2sql_r1.databases.base import DatabaseUnusable
+from arctic_text2sql_r1.databases.base import Deadline
+from arctic_text2sql_r1.databases.base import ExecutionLimits
+from arctic_text2sql_r1.databases.base import RowSink
+from arctic_text2sql_r1.databases.sqltext import first_word
+from arctic_text2sql_r1.types import ExecutionResult
+from arctic_text2sql_r1.types import ExecutionStatus
+
+_PROGRESS_PERIOD = 1000  # opcodes; about 2 % of a scan, and 10,000 lets a sort of big blobs overrun by seconds
+_ROWS_PER_CLOCK_LOOK = 256
+_CACHE_KIB = 4096
+
+# Words that start some other statement of SQLite; anything else is a syntax error, prose for instance.
+_OTHER_WORDS = frozenset(
+    "alter analyze attach begin commit create delete detach drop end explain insert pragma reindex release replace "
+    "rollback savepoint update vacuum".split()
+)
+_FORBIDDEN_FUNCTIONS = frozenset({"load_extension", "fts3_tokenizer", "readfile", "writefile", "edit", "lsmode"})
+_READABLE_PRAGMAS = frozenset(
+    {"table_info", "table_xinfo", "table_list", "index_list", "index_info", "index_xinfo", "foreign_key_list"}
+)
+# Virtual tables construct themselves at first use, which the authorizer would refuse: each is used once before.
+_VIRTUAL_TABLES = ("json_each('[]')", "json_tree('[]')", *(f"pragma_{name}" for name in sorted(_READABLE_PRAGMAS)))
+
+# Numbers from sqlite3.h; the module names most of them, but not in every supported Python.
+_SELECT, _READ, _FUNCTION, _RECURSIVE, _PRAGMA = 21, 20, 31, 33, 19
+_CODE_NOMEM, _CODE_READONLY, _CODE_TOOBIG, _CODE_AUTH = 7, 8, 18, 23
+# SQLITE_LIMIT_*: SQL length is set from the limits; expression depth stays at its default of 1000 because 200 refuses
+# honest queries (a 63-way join).
+_LIMITS = {2: 1000, 4: 200, 7: 0, 8: 500, 10: 0, 11: 0}  # columns, compound, attached, LIKE pattern, trigger, threads
+
+_LIMIT_TEXTS = ("too many", "too big", "too large", "too complex", "too long", "at most 64", "parser stack overflow")
+# A virtual table that was not used before the authorizer came may not construct itself.
+_DENIED_TEXTS = (
+    "not authorized",
+    "prohibited",
+    "readonly database",
+    "one statement at a time",
+    "vtable constructor failed",
+)
+_SYNTAX_TEXTS = ("syntax error", "incomplete input", "unrecognized token", "number of bindings")
+
+
+def open_engine(db_path: str, limits: ExecutionLimits) -> "SQLiteEngine":
+    """A hardened connection to the file at `db_path`; raises `DatabaseUnusable` if it is no readable database."""
+    return SQLiteEngine(db_path, limits)
+
+
+class SQLiteEngine:
+    """One hardened connection; see `base.Engine` for the contract of `execute`."""
+
+    def __init__(self, db_path: str, limits: ExecutionLimits) -> None:
+        self._limits = limits
+        self._deadline: Deadline | None = None
+        uri = f"file:{quote(os.fsencode(db_path))}?mode=ro&immutable=1"
+        try:
+            self._connection = sqlite3.connect(uri, uri=True, isolation_level=None, cached_statements=0)
+            self._harden()
+        except (sqlite3.Error, UnicodeError) as error:
+            raise DatabaseUnusable(f"{type(error).__name__}: {error}") from error
+
+    def execute(self, sql: str, deadline: Deadline, sink: RowSink) -> ExecutionResult:
+        """Run one statement; every way in which it can end is a status."""
+        start = time.monotonic()
+        self._deadline = deadline
+        refusal = self._refusal(sql)
+        result = refusal if refusal is not None else self._run(sql, sink)
+        self._deadline = None
+        return ExecutionResult(
+            status=result.status,
+            row_count=result.row_count,
+            column_count=result.column_count,
+            elapsed_s=time.monotonic() - start,
+            error=result.error,
+        )
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _harden(self) -> None:
+        connection = self._connection
+        # A partial runs in C. surrogateescape keeps different bad bytes different, and never raises.
+        connection.text_factory = functools.partial(str, encoding="utf-8", errors="surrogateescape")
+        for pragma in (
+            "query_only=1",
+            "trusted_schema=0",
+            "temp_store=MEMORY",
+            f"cache_size=-{_CACHE_KIB}",
+            "mmap_size=0",
+            f"hard_heap_limit={self._limits.heap_bytes}",
+        ):
+            connection.execute(f"PRAGMA {pragma}").fetchall()
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
+        for table in _VIRTUAL_TABLES:
+            try:
+                connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchall()
+            except sqlite3.OperationalError as error:
+                # A build without JSON, or one too old for a pragma, has nothing to touch.
+                if "no such" not in str(error):
+                    raise
+        if hasattr(connection, "setlimit"):
+            connection.setlimit(0, self._limits.max_value_bytes)
+            connection.setlimit(1, self._limits.max_sql_bytes)
+            for category, value in _LIMITS.items():
+                connection.setlimit(category, value)
+        connection.set_progress_handler(self._overdue, _PROGRESS_PERIOD)
+        connection.set_authorizer(_authorize)
+
+    def _overdue(self) -> bool:
+        return self._deadline is not None and self._deadline.passed()
+
+    def _refusal(self, sql: str) -> ExecutionResult | None:
+        """The verdict on statements that need not reach SQLite."""
+        try:
+            size = len(sql.encode("utf-8"))
+        except UnicodeEncodeError as error:
+            return ExecutionResult(ExecutionStatus.SYNTAX_ERROR, error=f"not valid UTF-8: {error.reason}")
+        if size > self._limits.max_sql_bytes:
+            found = f"statement has {size} bytes, at most {self._limits.max_sql_bytes} are run"
+            return ExecutionResult(ExecutionStatus.LIMIT, error=found)
+        if "\0" in sql:
+            return ExecutionResult(ExecutionStatus.SYNTAX_ERROR, error="statement contains a NUL character")
+        return _wrong_kind(sql)
+
+    def _run(self, sql: str, sink: RowSink) -> ExecutionResult:
+        cursor = self._connection.cursor()
+        try:
+            cursor.execute(sql)
+            if cursor.description is None:
+                return ExecutionResult(ExecutionStatus.NO_RESULT_SET, error="statement yields no result set")
+            sink.begin(tuple(column[0] for column in cursor.description))
+            return self._fetch(cursor, sink)
+        except MemoryError:
+            return ExecutionResult(ExecutionStatus.MEMORY, error="out of memory")
+        except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
+            return ExecutionResult(self._status_of(error), error=f"{error}")
+        finally:
+            cursor.close()
+
+    def _fetch(self, cursor: sqlite3.Cursor, sink: RowSink) -> ExecutionResult:
+        """Hand every row to the sink; one at a time, so that only one row's values are ever in memory."""
+        rows = 0
+        room = self._limits.max_bytes
+        for row in cursor:
+            rows += 1
+            room -= sink.add(row)
+            if rows > self._limits.max_rows or room < 0:
+                bound = f"{self._limits.max_rows} rows or {self._limits.max_bytes} bytes"
+                return ExecutionResult(ExecutionStatus.LIMIT, error=f"result is larger than {bound}")
+            if rows % _ROWS_PER_CLOCK_LOOK == 0 and self._overdue():
+                return ExecutionResult(ExecutionStatus.TIMEOUT, error="deadline passed while fetching rows")
+        return ExecutionResult(ExecutionStatus.OK, row_count=rows, column_count=len(cursor.description))
+
+    def _status_of(self, error: Exception) -> ExecutionStatus:
+        """Names, types, arguments and damaged pages all count as `SCHEMA_ERROR`: the statement does not fit the data.
+
+        The wording is needed because one result code covers most errors, and Python 3.10 tells none.
+        """
+        code = getattr(error, "sqlite_errorcode", None)
+        text = str(error).lower()
+        if self._overdue() or code == 9 or text == "interrupted":
+            return ExecutionStatus.TIMEOUT
+        if code == _CODE_NOMEM:
+            return ExecutionStatus.MEMORY
+        if text.startswith(("no such", "ambiguous")):  # what follows is the prediction's own wording
+            return ExecutionStatus.SCHEMA_ERROR
+        if code == _CODE_TOOBIG or any(part in text for part in _LIMIT_TEXTS):
+            return ExecutionStatus.LIMIT
+        if code in (_CODE_AUTH, _CODE_READONLY) or any(part in text for part in _DENIED_TEXTS):
+            return ExecutionStatus.DENIED
+        if any(part in text for part in _SYNTAX_TEXTS) or isinstance(error, sqlite3.ProgrammingError | ValueError):
+            return ExecutionStatus.SYNTAX_ERROR
+        return ExecutionStatus.SCHEMA_ERROR
+
+
+def _wrong_kind(sql: str) -> ExecutionResult | None:
+    first = first_word(sql)
+    if first in _OTHER_WORDS:
+        found = f"statement starts with {first.upper()}; only SELECT, WITH and VALUES are run"
+        return ExecutionResult(ExecutionStatus.DENIED, error=found)
+    return None
+
+
+def _authorize(action: int, first: str | None, second: str | None, database: str | None, trigger: str | None) -> int:
+    """SQLite asks this for each thing a statement does while it is prepared; what is not listed is refused."""
+    if action in (_SELECT, _READ, _RECURSIVE):
+        return sqlite3.SQLITE_OK
+    if action == _FUNCTION and (second or "").lower() not in _FORBIDDEN_FUNCTIONS:
+        return sqlite3.SQLITE_OK
+    if action == _PRAGMA and (first or "").lower() in _READABLE_PRAGMAS:
+        return sqlite3.SQLITE_OK
+    return sqlite3.SQLITE_DENY

@@ -1,0 +1,167 @@
+# Copyright 2026 The arctic-text2sql-r1 authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""A worker process: reads jobs from stdin, runs each on an engine, writes what came of it to stdout.
+
+Started by `pool.py` as a bare interpreter, never by fork: nothing of the trainer (torch, CUDA, sockets, locks) can be
+reached from here. Messages are JSON with a length in front, so that a worker which hostile SQL has taken over still
+cannot make the parent run anything. The process bounds itself before it reads the first job, and ends itself when its
+parent closes the pipe or dies, whatever it is doing. Standard library only: start-up time is paid per killed query.
+"""
+
+import json
+import math
+import os
+import resource
+import select
+import struct
+import sys
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import asdict
+from dataclasses import replace
+from typing import Any
+from typing import BinaryIO
+
+from arctic_text2sql_r1.databases.base import DatabaseUnusable
+from arctic_text2sql_r1.databases.base import Deadline
+from arctic_text2sql_r1.databases.base import Engine
+from arctic_text2sql_r1.databases.base import ExecutionLimits
+from arctic_text2sql_r1.databases.base import Job
+from arctic_text2sql_r1.databases.base import JobResult
+from arctic_text2sql_r1.databases.base import OpenEngine
+from arctic_text2sql_r1.databases.compare import RowDigester
+from arctic_text2sql_r1.databases.sqlite import open_engine as open_sqlite
+from arctic_text2sql_r1.databases.ties import KeyedDigester
+from arctic_text2sql_r1.databases.ties import with_sort_keys
+from arctic_text2sql_r1.types import ExecutionResult
+from arctic_text2sql_r1.types import ExecutionStatus
+
+_OPEN_ENGINES = 8
+_HEADER = struct.Struct(">I")
+_MAX_ERROR_CHARACTERS = 500
+
+
+class EngineCache:
+    """The most recently used engines, by file, state of the file and role (gold or prediction)."""
+
+    def __init__(self, open_engine: OpenEngine, limits: ExecutionLimits) -> None:
+        self._open_engine = open_engine
+        self._limits = limits
+        self._engines: OrderedDict[tuple[str, str, bool], Engine] = OrderedDict()
+
+    def get(self, job: Job) -> Engine:
+        key = (job.db_path, job.identity, job.gold)
+        if key not in self._engines:
+            if len(self._engines) >= _OPEN_ENGINES:
+                self._engines.popitem(last=False)[1].close()
+            self._engines[key] = self._open_engine(job.db_path, self._limits)
+        self._engines.move_to_end(key)
+        return self._engines[key]
+
+
+def run_job(engine: Engine, job: Job) -> JobResult:
+    """Run one job on an open engine and digest its rows."""
+    deadline = Deadline(job.timeout_s, job.cpu_limit_s)
+    digester = RowDigester()
+    result = engine.execute(job.sql, deadline, digester)
+    if result.status is not ExecutionStatus.OK:
+        return JobResult(_with_short_error(result))
+    segments = job.segments
+    if job.gold:
+        segments = _tie_segments(engine, job.sql, digester, deadline)
+    result = replace(result, digests=digester.digests(segments), sample_rows=tuple(digester.sample_rows))
+    return JobResult(result, segments if job.gold else None)
+
+
+def _tie_segments(engine: Engine, gold_sql: str, plain: RowDigester, deadline: Deadline) -> tuple[int, ...] | None:
+    """The tie groups of a gold result, None when every row has its own place or the groups cannot be learnt."""
+    keyed = with_sort_keys(gold_sql, plain.column_names)
+    if keyed is None:
+        return None
+    digester = KeyedDigester(keyed)
+    result = engine.execute(keyed.sql, deadline, digester)
+    if result.status is not ExecutionStatus.OK or digester.digests().ordered != plain.digests().ordered:
+        return None
+    return tuple(digester.segments) if len(digester.segments) < result.row_count else None
+
+
+def _with_short_error(result: ExecutionResult) -> ExecutionResult:
+    return replace(result, error=(result.error or "")[:_MAX_ERROR_CHARACTERS])
+
+
+def answer(cache: EngineCache, job: Job) -> dict[str, Any]:
+    """The message that goes back to the parent for one job."""
+    try:
+        return asdict(run_job(cache.get(job), job))
+    except DatabaseUnusable as error:
+        return dict(database_unusable=str(error))
+    except MemoryError:
+        # Digesting or opening ran into the limit of the whole process: the statement's size is to blame all the same.
+        return asdict(JobResult(ExecutionResult(ExecutionStatus.MEMORY, error="worker process out of memory")))
+
+
+def read_message(stream: BinaryIO) -> Any | None:
+    """The next message, None at the end of the stream."""
+    header = stream.read(_HEADER.size)
+    if len(header) < _HEADER.size:
+        return None
+    return json.loads(stream.read(_HEADER.unpack(header)[0]))
+
+
+def encode_message(message: Any) -> bytes:
+    """A message as it goes over the pipe. ASCII only, so that lone surrogates pass."""
+    body = json.dumps(message).encode("ascii")
+    return _HEADER.pack(len(body)) + body
+
+
+def bound_process(limits: ExecutionLimits) -> None:
+    """No files written, no core dump, a bounded address space."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    if sys.platform.startswith("linux"):  # elsewhere the call is refused or without effect
+        resource.setrlimit(resource.RLIMIT_AS, (limits.address_space_bytes, limits.address_space_bytes))
+
+
+def allow_cpu(job: Job) -> None:
+    """Let the kernel end this process when a job uses far more CPU time than it may and no callback stops it.
+
+    The limit counts whole seconds of the process's life, so it strikes one to two seconds late.
+    """
+    soft_s = math.ceil(time.process_time() + job.cpu_limit_s) + 1
+    resource.setrlimit(resource.RLIMIT_CPU, (soft_s, resource.getrlimit(resource.RLIMIT_CPU)[1]))
+
+
+def end_with_parent(stdin_fd: int) -> None:
+    """End this process once the other end of stdin is closed or the parent is gone. Runs in a thread of its own.
+
+    SQLite releases the interpreter lock, so this also works in the middle of an endless query.
+    """
+    parent = os.getppid()
+    poll = select.poll()
+    poll.register(stdin_fd, 0)
+    while os.getppid() == parent:
+        if any(event & (select.POLLHUP | select.POLLERR) for _, event in poll.poll(1000)):
+            break
+    os._exit(0)
+
+
+def main() -> None:
+    """Serve jobs until stdin ends. The limits stand in the first argument, as JSON."""
+    limits = ExecutionLimits(**json.loads(sys.argv[1]))
+    threading.Thread(target=end_with_parent, args=(sys.stdin.fileno(),), daemon=True).start()
+    bound_process(limits)
+    cache = EngineCache(open_sqlite, limits)
+    output = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    output.write(encode_message(dict(ready=True)))
+    output.flush()
+    while (message := read_message(sys.stdin.buffer)) is not None:
+        job = Job(**message)
+        allow_cpu(job)
+        output.write(encode_message(answer(cache, job)))
+        output.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+# Copyright 2026 The arctic-text2sql-r1 authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""What the plugin's tests share and is not a fixture: committed recipes, and the real command line around them."""
+
+import json
+import os
+import socket
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+PROJECT = REPOSITORY / "projects" / "arctic_text2sql_r1"
+TRAINING_DATA = PROJECT / "training_data"
+
+TOY_REWARDS = '''
+from arctic_text2sql_r1.rewards.base import RewardOutput
+
+
+def share_of_letter_e(record):
+    """Pays for the letter e: something a random model can learn without knowing SQL."""
+    text = record.completion.text
+    return RewardOutput(score=text.count("e") / max(1, len(text)), components={})
+'''
+
+
+@dataclass(frozen=True)
+class ToyRun:
+    """What one `arctic_training` command left behind."""
+
+    folder: Path
+    output: str
+    code: int
+
+    @property
+    def metrics(self) -> list[dict[str, Any]]:
+        return _json_lines(self.folder / "metrics.jsonl")
+
+    @property
+    def rollouts(self) -> list[dict[str, Any]]:
+        return _json_lines(self.folder / "rollouts.jsonl")
+
+
+def _json_lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def load_recipe(name: str, folder: Path) -> dict[str, Any]:
+    """A committed recipe as a dictionary, its outputs redirected to `folder` and its paths made absolute."""
+    text = (PROJECT / name).read_text()
+    for output in ("../../runs/demo", "../../runs/grpo-qwen-3b"):
+        text = text.replace(output, str(folder))
+    recipe: dict[str, Any] = yaml.safe_load(text.replace("training_data/", f"{TRAINING_DATA}/"))
+    recipe["code"] = str(PROJECT / "train.py")
+    return recipe
+
+
+def start_recipe(recipe: dict[str, Any], folder: Path, ranks: int = 1) -> "subprocess.Popen[str]":
+    """Starts `arctic_training` on `recipe` in a process group of its own."""
+    path = folder / "recipe.yaml"
+    path.write_text(yaml.safe_dump(recipe, sort_keys=False))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    return subprocess.Popen(
+        ["arctic_training", str(path), "--num_gpus", str(ranks), "--master_port", str(port)],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        env=dict(os.environ, DS_ACCELERATOR="cpu", PYTHONPATH=str(folder)),
+    )
