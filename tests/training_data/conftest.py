@@ -35,7 +35,7 @@ def rebuilt() -> Sets:
     """All four sets, built anew with the documented sizes."""
     from build_questions import build_sets
 
-    return build_sets(FOLDER / "databases", seed=0, sizes=dict(dev_unseen=200, dev=480, rl=1600, warmup=6000))
+    return build_sets(FOLDER / "databases", seed=0, sizes=dict(dev_unseen=200, dev=480, rl=1600, warmup=16000))
 
 
 @pytest.fixture(scope="session")

@@ -35,7 +35,7 @@ def test_a_smaller_warm_up_set_leaves_the_other_sets_alone(data_folder: Path, co
 
 
 def test_sets_have_the_promised_sizes(rebuilt: Sets) -> None:
-    assert {name: len(rows) for name, rows in rebuilt.items()} == dict(dev_unseen=200, dev=480, rl=1600, warmup=6000)
+    assert {name: len(rows) for name, rows in rebuilt.items()} == dict(dev_unseen=200, dev=480, rl=1600, warmup=16000)
 
 
 def test_no_question_occurs_twice_anywhere(rebuilt: Sets) -> None:

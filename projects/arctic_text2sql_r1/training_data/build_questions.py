@@ -178,7 +178,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=here, help="folder for rl.json, dev.json and dev_unseen.json")
     parser.add_argument("--databases", type=Path, default=here / "databases")
     parser.add_argument("--warmup-out", type=Path, help="file for the warm-up set; without it none is written")
-    parser.add_argument("--warmup-rows", type=int, default=6000)
+    parser.add_argument("--warmup-rows", type=int, default=16000)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     warmup_rows = arguments.warmup_rows if arguments.warmup_out is not None else 0
