@@ -144,6 +144,22 @@ class GRPOTrainerConfig(TrainerConfig):
             )
         return value
 
+    @field_validator("train_log_iter_interval")
+    @classmethod
+    def _steps_are_logged(cls, value: int) -> int:
+        if value != 1:
+            raise ValueError(
+                f"train_log_iter_interval is {value}; a GRPO run without its step metrics is blind, use 1."
+            )
+        return value
+
+    @field_validator("overfit_first_batch")
+    @classmethod
+    def _no_overfitting(cls, value: bool) -> bool:
+        if value:
+            raise ValueError("overfit_first_batch is not supported; name a data source with that one batch instead.")
+        return value
+
     @field_validator("sequence_parallel_size")
     @classmethod
     def _no_sequence_parallelism(cls, value: int) -> int:

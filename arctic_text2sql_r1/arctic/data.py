@@ -112,13 +112,14 @@ class Text2SQLDataFactory(DataFactory):
     default_source_cls = Text2SQLDataSource
 
     def __call__(self) -> tuple[DataLoader, DataLoader | None]:
-        """Training and evaluation loader; the latter in file order, nothing dropped."""
+        """Training and evaluation loader; the latter in file order, nothing dropped, as long on every rank."""
         training, evaluation = super().__call__()
         if evaluation is None:
             return training, None
-        shard = range(self.global_rank, len(evaluation.dataset), self.world_size)
+        size = len(evaluation.dataset)
+        shard = [row % size for row in range(self.global_rank, _round_up(size, self.world_size), self.world_size)]
         batches = [
-            list(shard[start : start + self.micro_batch_size]) for start in range(0, len(shard), self.micro_batch_size)
+            shard[start : start + self.micro_batch_size] for start in range(0, len(shard), self.micro_batch_size)
         ]
         return training, DataLoader(evaluation.dataset, batch_sampler=batches, collate_fn=self._collate)
 
@@ -210,6 +211,15 @@ class PromptBatchSampler(Sampler[list[int]]):
         for batch in range(self.first_batch, len(self)):
             start = (batch * self.world_size + self.rank) * self.prompts_per_rank
             yield order[start : start + self.prompts_per_rank].tolist()
+
+
+def own_rows(size: int, rank: int, world_size: int) -> int:
+    """How many of a rank's evaluation rows are its own; what follows them repeats other rows to even out the ranks."""
+    return len(range(rank, size, world_size))
+
+
+def _round_up(size: int, multiple: int) -> int:
+    return -(-size // multiple) * multiple
 
 
 def _spider_split(split: str) -> str:

@@ -30,6 +30,7 @@ from arctic_text2sql_r1.arctic.checkpoint import AdapterCheckpointEngine
 from arctic_text2sql_r1.arctic.checkpoint import ResumeCheckpointEngine
 from arctic_text2sql_r1.arctic.config import GRPOTrainerConfig
 from arctic_text2sql_r1.arctic.data import Text2SQLDataFactory
+from arctic_text2sql_r1.arctic.data import own_rows
 from arctic_text2sql_r1.arctic.metrics import GRPOMetrics
 from arctic_text2sql_r1.arctic.metrics import UpdateStatistics
 from arctic_text2sql_r1.arctic.metrics import component_means
@@ -47,6 +48,7 @@ from arctic_text2sql_r1.logprobs import completion_scores
 from arctic_text2sql_r1.losses import PolicyLossInput
 from arctic_text2sql_r1.losses import loss_denominator
 from arctic_text2sql_r1.losses import policy_loss
+from arctic_text2sql_r1.monitor.continuation import continue_log
 from arctic_text2sql_r1.monitor.rollouts import RolloutLog
 from arctic_text2sql_r1.monitor.step_report import StepCounts
 from arctic_text2sql_r1.monitor.step_report import count_step
@@ -102,6 +104,8 @@ class GRPOTrainer(SFTTrainer):
         self.rollout_log = RolloutLog(self.config.rollouts_file) if self.global_rank == 0 else None
         self._continue_position()
         if self.global_rank == 0:
+            continue_log(self.config.rollouts_file, step_key="step", last_step=self.global_step)
+            continue_log(self.config.train_log_metrics_path, step_key="iter", last_step=self.global_step)
             self._print_plan()
 
     def _continue_position(self) -> None:
@@ -310,12 +314,14 @@ class GRPOTrainer(SFTTrainer):
         The framework also wants a `loss/eval`: it is 1 minus that accuracy.
         """
         sampling = SamplingParams(max_new_tokens=self.config.max_new_tokens)
-        correct = total = 0
+        verdicts = []
         for batch in self.eval_dataloader:
             rollout = roll_out(self.engine, batch["examples"], batch["prompts"], sampling)
-            verdicts = [row.verdict for row in self.compute_rewards(rollout)]
-            correct += sum(verdict.correct is True for verdict in verdicts)
-            total += sum(verdict.correct is not None for verdict in verdicts)
+            verdicts += [row.verdict for row in self.compute_rewards(rollout)]
+        # The loader repeats rows so that all ranks have equally many; those at the end are this rank's repetitions.
+        verdicts = verdicts[: own_rows(len(self.eval_dataloader.dataset), self.global_rank, self.world_size)]
+        correct = sum(verdict.correct is True for verdict in verdicts)
+        total = sum(verdict.correct is not None for verdict in verdicts)
         accuracy = reduce_sum(correct, self.device) / max(1.0, reduce_sum(total, self.device))
         self.metrics.record("execution_accuracy/eval", accuracy)
         self.metrics.record("loss/eval", [1.0 - accuracy])

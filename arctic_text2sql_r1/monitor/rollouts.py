@@ -3,7 +3,7 @@
 
 """Every completion of a training run as one JSON line: what was asked, written, run, paid.
 
-Written for people who want to read what the model writes. Step averages are in `step_report.py` and `history.py`.
+Written for people who want to read what the model writes. Step averages are in `step_report.py`.
 """
 
 from collections.abc import Sequence

@@ -63,6 +63,8 @@ def test_real_spider_trains_three_updates_and_is_evaluated_on_fifty_questions(
     toy_recipe["data"].update(
         sources=[dict(type="text2sql", path=str(spider_root), sample_count=300)], max_length=1024
     )
+    # A random model's SQL earns nothing, and an adapter that never moved is refused below: pay for the letter e too.
+    toy_recipe["rewards"] = ["execution", dict(name="toy_rewards:share_of_letter_e", weight=0.1)]
     toy_recipe["exit_iteration"] = 3
     run = run_recipe(toy_recipe)
     assert run.code == 0, run.output[-3000:]

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 import torch
 
+from arctic_text2sql_r1.arctic.data import own_rows
 from arctic_text2sql_r1.arctic.metrics import UpdateStatistics
 from arctic_text2sql_r1.logprobs import completion_scores
+from arctic_text2sql_r1.types import Completion
 
 
 def rolled_out(trainer: Any) -> tuple[Any, torch.Tensor, torch.Tensor]:
@@ -131,3 +133,24 @@ def test_dropout_of_the_peft_config_is_switched_off(
     rates = [module.p for module in trainer.model_unwrapped.modules() if isinstance(module, torch.nn.Dropout)]
     assert len(rates) > 0
     assert set(rates) == {0.0}
+
+
+@pytest.mark.parametrize(("size", "world_size"), [(5, 2), (1, 2), (6, 3), (7, 3)])
+def test_every_evaluation_row_belongs_to_exactly_one_rank(size: int, world_size: int) -> None:
+    assert sum(own_rows(size, rank, world_size) for rank in range(world_size)) == size
+
+
+def test_evaluation_reports_greedy_execution_accuracy(
+    trainer_factory: Callable[..., Any], toy_recipe: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = dict(toy_recipe["data"], eval_sources=[dict(toy_recipe["data"]["sources"][0], sample_count=20)])
+    trainer = trainer_factory(data=data, eval_interval=1)
+    golds = iter([example.gold_sql for batch in trainer.eval_dataloader for example in batch["examples"]])
+    wrong_every_fourth = (
+        Completion(text=f"<think></think><answer>{'SELECT 1' if n % 4 == 0 else gold}</answer>")
+        for n, gold in enumerate(golds)
+    )
+    generate = lambda prompts, sampling: [[next(wrong_every_fourth)] for _ in prompts]  # noqa: E731
+    monkeypatch.setattr(trainer.engine, "generate", generate)
+    trainer.evaluate()
+    assert trainer.metrics.values["execution_accuracy/eval"] == 0.75

@@ -69,6 +69,8 @@ BAD_RECIPES = {
     "unknown objective": (dict(objective="ppo2"), "objective 'ppo2' is unknown; known: grpo"),
     "unknown key": (dict(temprature=1.0), "temprature"),
     "no room for a prompt": (dict(max_new_tokens=256), "leaves no room for a prompt"),
+    "silent run": (dict(train_log_iter_interval=0), "use 1"),
+    "overfitting": (dict(overfit_first_batch=True), "not supported"),
     "sequence parallelism": (dict(sequence_parallel_size=2), "use 1"),
 }
 

@@ -1,15 +1,16 @@
 # Copyright 2026 The arctic-text2sql-r1 authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Logs of a run: rollouts and history, also after a kill and a resume."""
+"""Logs of a run: rollouts and metrics, also after a kill and a resume."""
 
 from pathlib import Path
 
 import pytest
 
+from arctic_text2sql_r1.data.jsonl import append_json_lines
+from arctic_text2sql_r1.data.jsonl import read_json_log
 from arctic_text2sql_r1.errors import DataError
-from arctic_text2sql_r1.monitor.history import append_history
-from arctic_text2sql_r1.monitor.history import read_history
+from arctic_text2sql_r1.monitor.continuation import continue_log
 from arctic_text2sql_r1.monitor.rollouts import RolloutLog
 from arctic_text2sql_r1.monitor.rollouts import RolloutRecord
 from arctic_text2sql_r1.monitor.rollouts import read_rollouts
@@ -56,13 +57,27 @@ def test_a_missing_log_is_named(tmp_path: Path) -> None:
         read_rollouts(tmp_path / "absent.jsonl")
 
 
-def test_a_step_repeated_after_a_resume_counts_once_and_last(tmp_path: Path) -> None:
-    path = tmp_path / "history.jsonl"
-    for step, reward in [(1, 0.1), (2, 0.2), (3, 0.3), (2, 0.25)]:
-        append_history(path, dict(step=step, reward_mean=reward))
-    assert [row["reward_mean"] for row in read_history(path)] == [0.1, 0.25, 0.3]
+def test_a_resumed_run_drops_the_steps_it_makes_again_and_a_half_line(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    append_json_lines(path, (dict(iter=step) for step in (1, 2, 3, 4)))
+    with open(path, "ab") as file:
+        file.write(b'{"iter": 5, "loss"')
+    continue_log(path, step_key="iter", last_step=2)
+    assert path.read_text() == '{"iter": 1}\n{"iter": 2}\n'
 
 
-def test_history_refuses_metrics_without_a_step(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no 'step'. Found: loss"):
-        append_history(tmp_path / "history.jsonl", dict(loss=1.0))
+def test_a_new_run_keeps_the_rows_of_earlier_runs_under_other_names(tmp_path: Path) -> None:
+    path = tmp_path / "rollouts.jsonl"
+    for run in ("first", "second"):
+        append_json_lines(path, [dict(step=1, run=run)])
+        continue_log(path, step_key="step", last_step=0)
+    assert not path.exists()
+    names = ("rollouts.1.jsonl", "rollouts.2.jsonl")
+    assert [read_json_log(tmp_path / name)[0]["run"] for name in names] == ["first", "second"]
+
+
+def test_a_missing_or_empty_log_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "empty.jsonl").touch()
+    for name in ("empty.jsonl", "absent.jsonl"):
+        continue_log(tmp_path / name, step_key="step", last_step=0)
+    assert [path.name for path in tmp_path.iterdir()] == ["empty.jsonl"]
