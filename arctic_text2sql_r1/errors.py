@@ -7,6 +7,7 @@
     ├── DataError          a dataset row, a database file or a gold query is unusable
     ├── ExecutionError     our own machinery around SQL failed (never a model's bad SQL: that is a status)
     ├── ModelError         a model, adapter or tokenizer folder is not what it claims to be
+    ├── TrainingError      an update produced numbers that training cannot go on from
     └── RegistryError      a name in a recipe or on the command line is not known
 
 A message says what was being done, on which object, what was found, what was expected and what to do.
@@ -28,6 +29,10 @@ class ExecutionError(Text2SQLError):
 
 class ModelError(Text2SQLError):
     """A model, adapter or tokenizer folder is missing, incomplete or not what it claims to be."""
+
+
+class TrainingError(Text2SQLError):
+    """An update produced a loss or gradient that is not a number; nothing of it was saved."""
 
 
 class RegistryError(Text2SQLError):

@@ -8,7 +8,9 @@ a colon, `package.module:object`, is imported instead of looked up: that is how 
 """
 
 import importlib
+import os
 import pkgutil
+import sys
 from collections.abc import Callable
 from typing import Generic
 from typing import TypeVar
@@ -67,6 +69,8 @@ class Registry(Generic[T]):
 
     def _import(self, path: str) -> T:
         module_name, _, attribute = path.partition(":")
+        if os.getcwd() not in sys.path:  # a console script's path lacks the folder it was called from
+            sys.path.append(os.getcwd())
         try:
             item: T = getattr(importlib.import_module(module_name), attribute)
         except (ImportError, AttributeError) as error:

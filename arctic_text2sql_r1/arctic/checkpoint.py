@@ -74,7 +74,8 @@ class ResumeCheckpointEngine(DSCheckpointEngine):
         self.trainer.wandb_run_id = state["wandb_run_id"]
 
     def _delete_old(self) -> None:
-        folders = sorted(self.checkpoint_dir.glob("global_step_*"), key=lambda path: int(path.name.rsplit("_", 1)[1]))
+        # By age, not by number: after going back to an older checkpoint the higher numbers are the stale ones.
+        folders = sorted(self.checkpoint_dir.glob("global_step_*"), key=lambda path: path.stat().st_mtime_ns)
         for folder in folders[: -self.config.keep_last]:
             shutil.rmtree(folder)
 

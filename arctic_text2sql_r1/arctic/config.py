@@ -186,6 +186,30 @@ class GRPOTrainerConfig(TrainerConfig):
         return self
 
     @model_validator(mode="after")
+    def _context_fits_model(self) -> Self:
+        from transformers import AutoConfig
+
+        limit = getattr(AutoConfig.from_pretrained(self.model.name_or_path), "max_position_embeddings", None)
+        if limit is not None and self.data.max_length > limit:
+            raise ValueError(
+                f"data.max_length is {self.data.max_length}, but '{self.model.name_or_path}' was made for {limit} "
+                "tokens."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _intervals_fit_inner_epochs(self) -> Self:
+        intervals = {f"checkpoint.{c.type}.save_every_n_steps": c.save_every_n_steps for c in self.checkpoint}
+        intervals.update(eval_interval=self.eval_interval, train_iters=self.train_iters)
+        for name, value in intervals.items():
+            if value % self.inner_epochs != 0:
+                raise ValueError(
+                    f"{name} is {value}, but a rollout makes {self.inner_epochs} updates (inner_epochs) at once; "
+                    f"use a multiple of {self.inner_epochs}."
+                )
+        return self
+
+    @model_validator(mode="after")
     def _own_files(self) -> Self:
         folder = self.train_log_metrics_path.parent
         if "kill_switch_path" not in self.model_fields_set:

@@ -73,6 +73,16 @@ class Text2SQLDataConfig(DataConfig):
     def _known_template(cls, value: str) -> str:
         return get_template(value).name
 
+    @field_validator("train_eval_split")
+    @classmethod
+    def _no_split_by_row(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if value[1] > 0:
+            raise ValueError(
+                "train_eval_split would split by row and put questions over one database on both sides. Name "
+                "questions over other databases under eval_sources."
+            )
+        return value
+
     @model_validator(mode="after")
     def _fill_version(self) -> Self:
         self.template_version = get_template(self.template).version
@@ -84,6 +94,11 @@ class Text2SQLDataSource(DataSource):
 
     name = "text2sql"
     config: Text2SQLSourceConfig
+
+    @property
+    def cache_path_args(self) -> tuple[dict[str, Any], ...]:
+        """The framework's key for its cache, and the limits under which golds are checked."""
+        return (*super().cache_path_args, self.trainer.config.sql.model_dump())
 
     def load(self, config: Text2SQLSourceConfig, split: str) -> Dataset:
         """A dataset with the columns of `Text2SQLExample`. Raises `DataError` when no gold is usable."""
@@ -114,6 +129,7 @@ class Text2SQLDataFactory(DataFactory):
     def __call__(self) -> tuple[DataLoader, DataLoader | None]:
         """Training and evaluation loader; the latter in file order, nothing dropped, as long on every rank."""
         training, evaluation = super().__call__()
+        training.batch_sampler.require_one_batch()
         if evaluation is None:
             return training, None
         size = len(evaluation.dataset)
@@ -191,17 +207,20 @@ class PromptBatchSampler(Sampler[list[int]]):
         self.prompts_per_rank = prompts_per_rank
         self.epoch = 0
         self.first_batch = 0
-        if len(self) == 0:
-            needed = prompts_per_rank * world_size
-            raise DataError(
-                f"One rollout takes {needed} prompts ({prompts_per_rank} per rank x {world_size} ranks) but only "
-                f"{size} are left after filtering. Lower micro_batch_size x gradient_accumulation_steps, or add "
-                "questions."
-            )
 
     def set_position(self, epoch: int, first_batch: int = 0) -> None:
         """The next iteration serves `epoch`'s permutation from rollout `first_batch` on."""
         self.epoch, self.first_batch = epoch, first_batch
+
+    def require_one_batch(self) -> None:
+        """Raises `DataError` when there are not enough prompts for a single rollout."""
+        if len(self) == 0:
+            needed = self.prompts_per_rank * self.world_size
+            raise DataError(
+                f"One rollout takes {needed} prompts ({self.prompts_per_rank} per rank x {self.world_size} ranks) but "
+                f"only {self.size} are left after filtering. Lower micro_batch_size x gradient_accumulation_steps, or "
+                "add questions."
+            )
 
     def __len__(self) -> int:
         return self.size // (self.prompts_per_rank * self.world_size)

@@ -34,6 +34,7 @@ from arctic_text2sql_r1.rollout.base import Rollout
 class UpdateStatistics:
     """Sums over the trained tokens of one rollout's updates on this rank."""
 
+    has_reference: bool = False
     loss: float = 0.0
     updates: int = 0
     grad_norm: float = 0.0
@@ -49,19 +50,21 @@ class UpdateStatistics:
         self.max_ratio = max(self.max_ratio, float(output.max_ratio))
 
     def reduced(self, device: torch.device) -> dict[str, float]:
-        """Token means over all ranks: loss, kl, clip_fraction, entropy, and gradient norm (already global)."""
+        """Means over the trained tokens of all ranks; what was not measured (no token, no reference) is left out."""
         totals = {key: reduce_sum(value, device) for key, value in self.sums.items()}
-        tokens = max(1.0, totals["tokens"])
-        world = torch.distributed.get_world_size()
-        return dict(
-            loss=reduce_sum(self.loss, device) / world / max(1, self.updates),
-            kl=totals["kl"] / tokens,
-            clip_fraction=totals["clipped"] / tokens,
-            entropy=totals["entropy"] / tokens,
-            max_ratio=reduce_max(self.max_ratio, device),
+        max_ratio = reduce_max(self.max_ratio, device)
+        tokens = totals["tokens"]
+        figures = dict(
+            loss=reduce_sum(self.loss, device) / torch.distributed.get_world_size() / max(1, self.updates),
             grad_norm=self.grad_norm,
-            trained_tokens=totals["tokens"] / max(1, self.updates),
+            trained_tokens=tokens / max(1, self.updates),
         )
+        if tokens > 0:
+            figures.update(clip_fraction=totals["clipped"] / tokens, entropy=totals["entropy"] / tokens)
+            figures.update(max_ratio=max_ratio)
+        if tokens > 0 and self.has_reference:
+            figures.update(kl=totals["kl"] / tokens)
+        return figures
 
 
 class GRPOMetrics(Metrics):

@@ -15,6 +15,7 @@ Deviations from the paper's objective: the ratio's old log-probabilities are tho
 (no weight has changed by then, so they are the sampling policy's); rows of groups without spread leave loss and KL.
 """
 
+import math
 from functools import reduce
 from typing import Any
 from typing import Union
@@ -22,6 +23,7 @@ from typing import Union
 import torch
 from arctic_training.checkpoint.ds_engine import DSCheckpointEngine
 from arctic_training.checkpoint.hf_engine import HFCheckpointEngine
+from arctic_training.config.enums import DType
 from arctic_training.trainer.sft_trainer import SFTTrainer
 
 from arctic_text2sql_r1.advantages import equal_reward_rows
@@ -44,6 +46,7 @@ from arctic_text2sql_r1.batch import idle_row
 from arctic_text2sql_r1.batch import pack_rows
 from arctic_text2sql_r1.batch import split_rows
 from arctic_text2sql_r1.databases.judge import SQLJudge
+from arctic_text2sql_r1.errors import TrainingError
 from arctic_text2sql_r1.logprobs import completion_scores
 from arctic_text2sql_r1.losses import PolicyLossInput
 from arctic_text2sql_r1.losses import loss_denominator
@@ -117,12 +120,17 @@ class GRPOTrainer(SFTTrainer):
         self.is_resume = False
 
     def _print_plan(self) -> None:
-        trainable = sum(p.numel() for p in self.model_unwrapped.parameters() if p.requires_grad)
-        total = sum(p.numel() for p in self.model_unwrapped.parameters())
+        # ZeRO-3 leaves empty shells on the ranks; the full size is then in ds_numel.
+        sizes = [(p.requires_grad, getattr(p, "ds_numel", p.numel())) for p in self.model_unwrapped.parameters()]
+        trainable = sum(size for requires_grad, size in sizes if requires_grad)
+        total = sum(size for _, size in sizes)
         print(f"[grpo] {self.config.plan(len(self.train_dataloader), self.metrics.max_iter)}")
         print(f"[grpo] trainable parameters: {trainable:,} of {total:,} ({trainable / total:.2%})")
         if self.global_step > 0:
             print(f"[grpo] continuing after update {self.global_step} (epoch {self.epoch_idx})")
+        if self.global_step >= self.metrics.max_iter:
+            folders = ", ".join(f"'{engine.config.output_dir}'" for engine in self.checkpoint_engines)
+            print(f"[grpo] all {self.metrics.max_iter} updates are already made; to train anew remove {folders}")
 
     def pre_epoch_callback(self) -> None:
         """Each epoch has its own order of prompts; the first epoch after a resume starts in its middle."""
@@ -202,7 +210,7 @@ class GRPOTrainer(SFTTrainer):
         if self.config.kl_coef > 0:
             for micro_batch in micro_batches:
                 micro_batch.ref_logprobs = self.reference_logprobs(micro_batch)
-        self._statistics = UpdateStatistics()
+        self._statistics = UpdateStatistics(has_reference=self.config.kl_coef > 0)
         for _ in range(self.config.inner_epochs):
             self._optimizer_update(micro_batches)
         return self._statistics
@@ -212,15 +220,27 @@ class GRPOTrainer(SFTTrainer):
         for index, micro_batch in enumerate(micro_batches):
             self.model.set_gradient_accumulation_boundary(index == len(micro_batches) - 1)
             loss = self.loss(micro_batch)
+            self._require_finite("loss", float(loss.detach()))
             self.backward(loss)
             self._statistics.loss += float(loss.detach())
         self.model.step()
         self.model.eval()
         self._statistics.updates += 1
         self._statistics.grad_norm = float(self.model.get_global_grad_norm() or 0.0)
+        if self.config.model.dtype != DType.FP16:  # float16's loss scaling skips such updates by itself
+            self._require_finite("gradient norm", self._statistics.grad_norm)
         # DeepSpeed's count is the truth; a checkpoint taken after this line carries the right number.
         self.global_step = self.model.global_steps
         self.global_step_this_run = self.global_step - self.global_step_at_start_this_run
+
+    def _require_finite(self, label: str, value: float) -> None:
+        """Stops before a checkpoint could save what a non-finite update has left of the weights."""
+        if not math.isfinite(value):
+            raise TrainingError(
+                f"The {label} of update {self.global_step + 1} is {value}. Lower the learning rate, raise kl_coef, or "
+                "use fp32 or bf16; the completions that led here are in "
+                f"'{self.config.rollouts_file}' up to update {self.global_step}."
+            )
 
     def loss(self, batch: MicroBatch) -> torch.Tensor:
         """The objective of one micro-batch, scaled so that DeepSpeed's mean over ranks is the update's true mean.

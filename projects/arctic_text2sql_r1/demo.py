@@ -32,8 +32,8 @@ from rich.progress import TimeElapsedColumn
 
 PROJECT = Path(__file__).resolve().parent
 DATA = PROJECT / "training_data"
-# The recipes name this folder, seen from the project's; the demo puts its own in that place.
-RECIPE_OUTPUT = "../../runs/demo"
+# The recipes name these folders, seen from the project's; the demo puts its own in their place.
+RECIPE_OUTPUTS = ("../../runs/demo", "../../runs/grpo-tiny")
 WARMUP_ROWS = 16000
 # Questions per conversation: the model reads a schema once for several of them, which halves the warm-up's work.
 WARMUP_TURNS = 4
@@ -43,6 +43,8 @@ console = Console(highlight=False)
 
 def build_data(out: Path, options: argparse.Namespace) -> None:
     """Question sets, the supervised warm-up conversations, and the untrained model."""
+    import datasets
+
     from arctic_text2sql_r1.data.readers import read_examples
     from arctic_text2sql_r1.data.sft import sft_rows
     from arctic_text2sql_r1.data.sft import write_sft_dataset
@@ -53,6 +55,7 @@ def build_data(out: Path, options: argparse.Namespace) -> None:
     run([sys.executable, *questions, "--warmup-rows", WARMUP_ROWS], out / "logs" / "questions.log")
     examples = read_examples(str(warmup), databases=str(DATA / "databases"))
     rows = sft_rows(examples, get_template("tiny"), lambda example: tables_used(example.gold_sql), turns=WARMUP_TURNS)
+    datasets.disable_progress_bars()
     write_sft_dataset(rows, out / "warmup-messages")
     model = [PROJECT / "tiny_model.py", "--corpus", out / "warmup-messages", "--out", out / "untrained"]
     run([sys.executable, *model, "--seed", options.seed], out / "logs" / "model.log")
@@ -90,7 +93,7 @@ def evaluate(out: Path, options: argparse.Namespace) -> None:
         *(sys.executable, PROJECT / "evaluate_models.py", "--baseline", out / "warm"),
         *("--trained", newest_checkpoint(out / "adapter")),
         *("--data", DATA / "dev.json", "--data", DATA / "dev_unseen.json", "--databases", DATA / "databases"),
-        *("--template", "tiny", "--max-new-tokens", 80, "--batch-rows", 240, "--dtype", "float32"),
+        *("--template", "tiny", "--max-new-tokens", 80, "--batch-rows", 240, "--dtype", "float32", "--device", "cpu"),
         *("--seed", options.seed, "--out", out),
     ]
     subprocess.run([str(part) for part in command], check=True)
@@ -124,8 +127,24 @@ def main() -> None:
         save_state(out, state)
     seconds = ", ".join(f"{title} {value:.0f} s" for title, value in state["seconds"].items())
     folder = os.path.relpath(out)
-    console.print(f"\n{time.monotonic() - started:.0f} s in all ({seconds}). Results: {folder}/comparison.md")
+    print_gain(json.loads((out / "comparison.json").read_text()))
+    console.print(f"{time.monotonic() - started:.0f} s in all ({seconds})")
+    console.print(f"Tables: {folder}/comparison.md")
     console.print(f"Every completion that was sampled and what it earned: {folder}/rollouts.jsonl")
+
+
+def print_gain(comparison: dict[str, Any]) -> None:
+    """The result in one line per question set."""
+    console.print("\n[bold]Execution accuracy, warmed-up model -> after GRPO[/bold]")
+    for name, result in {"known databases": comparison, **comparison["also"]}.items():
+        low, high = result["ci95"]
+        before, after = result["baseline"]["ex"], result["trained"]["ex"]
+        console.print(
+            f"  {name}: {before:.1%} -> {after:.1%} on {result['n']} questions "
+            f"({after - before:+.1%}, 95 % interval {low:+.1%} to {high:+.1%}; {result['wins']} wins, "
+            f"{result['losses']} losses, p = {result['p_value']:.1g})",
+            soft_wrap=True,
+        )
 
 
 def open_state(out: Path, options: argparse.Namespace) -> dict[str, Any]:
@@ -153,7 +172,9 @@ def save_state(out: Path, state: dict[str, Any]) -> None:
 
 def write_recipe(name: str, out: Path, seed: int) -> Path:
     """The committed recipe with this run's seed and output folder, as a file of its own."""
-    text = (PROJECT / name).read_text().replace(RECIPE_OUTPUT, str(out))
+    text = (PROJECT / name).read_text()
+    for folder in RECIPE_OUTPUTS:
+        text = text.replace(folder, str(out))
     recipe = yaml.safe_load(text)
     recipe.update(seed=seed, code=str(PROJECT / "train.py"))
     path = out / name

@@ -44,7 +44,7 @@ def build_tiny_model(corpus: Iterable[str], out: Path, seed: int = 0, hidden_siz
         num_hidden_layers=layers,
         num_attention_heads=4,
         num_key_value_heads=2,
-        max_position_embeddings=1024,
+        max_position_embeddings=4096,
         tie_word_embeddings=True,
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
@@ -117,7 +117,7 @@ def build_tokenizer(corpus: Iterable[str]):  # type: ignore[no-untyped-def]  # t
         eos_token=TURN_END,
         pad_token=PAD,
         clean_up_tokenization_spaces=False,
-        model_max_length=1024,
+        model_max_length=4096,
         model_input_names=["input_ids", "attention_mask"],
     )
     wrapped.chat_template = CHAT_TEMPLATE

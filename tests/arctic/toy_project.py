@@ -52,7 +52,7 @@ def _json_lines(path: Path) -> list[dict[str, Any]]:
 def load_recipe(name: str, folder: Path) -> dict[str, Any]:
     """A committed recipe as a dictionary, its outputs redirected to `folder` and its paths made absolute."""
     text = (PROJECT / name).read_text()
-    for output in ("../../runs/demo", "../../runs/grpo-qwen-3b"):
+    for output in ("../../runs/demo", "../../runs/grpo-tiny", "../../runs/grpo-qwen-3b"):
         text = text.replace(output, str(folder))
     recipe: dict[str, Any] = yaml.safe_load(text.replace("training_data/", f"{TRAINING_DATA}/"))
     recipe["code"] = str(PROJECT / "train.py")
