@@ -13,6 +13,7 @@ from datetime import datetime
 from datetime import timezone
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from arctic_text2sql_r1.evaluation.metrics import Accuracy
@@ -128,6 +129,8 @@ def settings_lines(record: dict[str, Any]) -> list[str]:
         f"{decoding['max_new_tokens']} new tokens, seed {record['seed']}, SQL limit {record['timeout_s']:g} s",
         f"{record['date']}, " + ", ".join(f"{name} {value}" for name, value in versions.items() if value is not None),
         *template_notes(record),
+        *length_notes(record),
+        *base_notes(record),
     ]
 
 
@@ -146,6 +149,37 @@ def template_notes(record: dict[str, Any]) -> list[str]:
                 f"{asked[0]} version {asked[1]}; --template {used[0]} measures what was trained."
             )
     return notes
+
+
+def length_notes(record: dict[str, Any]) -> list[str]:
+    """A warning for each model that may write less here than it could in training."""
+    asked = record["decoding"]["max_new_tokens"]
+    notes = []
+    for role in ("baseline", "trained"):
+        trained_with = (record[role]["trained_with"] or {}).get("max_new_tokens", 0)
+        if trained_with > asked:
+            notes.append(
+                f"NOTE: the {role} model was trained with up to {trained_with} new tokens and asked with {asked}; "
+                f"--max-new-tokens {trained_with} measures what was trained."
+            )
+    return notes
+
+
+def base_notes(record: dict[str, Any]) -> list[str]:
+    """A warning when the trained adapter does not stand on the baseline: the difference is then not its own."""
+    trained, baseline = record["trained"], record["baseline"]
+    same = _resolved(trained["base"]) == _resolved(baseline["base"])
+    if trained["adapter"] is None or same:
+        return []
+    return [
+        f"NOTE: the trained adapter stands on '{trained['base']}', the baseline is '{baseline['base']}': the "
+        "difference below is not the adapter's alone."
+    ]
+
+
+def _resolved(model: str) -> str:
+    """A folder by its absolute path, so that two spellings are the same; a hub name as it is."""
+    return str(Path(model).resolve()) if Path(model).is_dir() else model
 
 
 def _model_line(model: dict[str, Any]) -> str:

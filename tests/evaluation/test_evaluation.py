@@ -16,7 +16,9 @@ from rich.console import Console
 from arctic_text2sql_r1.errors import ModelError
 from arctic_text2sql_r1.evaluation.metrics import Outcome
 from arctic_text2sql_r1.evaluation.options import EvaluationOptions
+from arctic_text2sql_r1.evaluation.report import base_notes
 from arctic_text2sql_r1.evaluation.report import comparison_record
+from arctic_text2sql_r1.evaluation.report import length_notes
 from arctic_text2sql_r1.evaluation.report import markdown_report
 from arctic_text2sql_r1.evaluation.report import template_notes
 from arctic_text2sql_r1.evaluation.results import Dataset
@@ -161,6 +163,26 @@ def test_a_template_other_than_the_trained_one_is_noted(outcome: MakeOutcome) ->
     assert "trained with template arctic version 1 and asked with tiny" in notes[0]
     result.trained["trained_with"] = dict(template="tiny", template_version=get_template("tiny").version)
     assert template_notes(comparison_record(result)) == []
+
+
+def test_a_shorter_limit_than_the_trained_one_is_noted(outcome: MakeOutcome) -> None:
+    record = comparison_record(finished(outcome))
+    asked = record["decoding"]["max_new_tokens"]
+    record["trained"]["trained_with"] = dict(max_new_tokens=asked + 1)
+    notes = length_notes(record)
+    assert any(f"--max-new-tokens {asked + 1}" in note for note in notes)
+    record["trained"]["trained_with"] = record["baseline"]["trained_with"] = dict(max_new_tokens=asked)
+    assert length_notes(record) == []
+
+
+def test_an_adapter_on_another_base_than_the_baseline_is_noted(outcome: MakeOutcome, tmp_path: Path) -> None:
+    record = comparison_record(finished(outcome))
+    (tmp_path / "other").mkdir()
+    record["trained"].update(adapter=dict(path="a"), base=str(tmp_path))
+    record["baseline"]["base"] = str(tmp_path / "other" / "..")
+    assert base_notes(record) == [], "two spellings of one folder"
+    record["baseline"]["base"] = str(tmp_path / "other")
+    assert "the difference below is not the adapter's alone" in base_notes(record)[0]
 
 
 def test_prompts_that_differ_between_the_models_are_noted(outcome: MakeOutcome) -> None:
