@@ -31,6 +31,8 @@ STEP_METRICS = {
 
 
 def test_tiny_recipe_trains_with_one_rank(run_recipe: RunRecipe, toy_recipe: dict[str, Any]) -> None:
+    # A random model's SQL earns nothing; the letter e gives its groups the spread that KL and entropy are measured on.
+    toy_recipe["rewards"] = ["execution", "toy_rewards:share_of_letter_e"]
     run = run_recipe(toy_recipe)
     assert run.code == 0, run.output[-3000:]
     assert [row["iter"] for row in run.metrics] == [1, 2]
