@@ -31,8 +31,7 @@ from arctic_text2sql_r1.data.check import check_gold
 from arctic_text2sql_r1.data.readers import read_examples
 from arctic_text2sql_r1.databases.judge import SQLJudge
 from arctic_text2sql_r1.errors import DataError
-from arctic_text2sql_r1.prompts.schema import schema_text
-from arctic_text2sql_r1.prompts.templates import build_messages
+from arctic_text2sql_r1.evaluation.predict import prompt_ids
 from arctic_text2sql_r1.prompts.templates import get_template
 from arctic_text2sql_r1.types import Text2SQLExample
 
@@ -140,12 +139,7 @@ class Text2SQLDataFactory(DataFactory):
         return training, DataLoader(evaluation.dataset, batch_sampler=batches, collate_fn=self._collate)
 
     def process(self, dataset: Dataset) -> Dataset:
-        """Adds `input_ids`, the tokenized prompt, to every example."""
-        if self.tokenizer.chat_template is None:
-            raise DataError(
-                f"The tokenizer of '{self.trainer.config.tokenizer.name_or_path}' has no chat template, so prompts "
-                "cannot be built. Use an instruction-tuned model, or add a chat_template to its tokenizer_config.json."
-            )
+        """Adds `input_ids`, the same prompt that evaluation uses, to every example."""
         return dataset.map(self._tokenize, desc="Building prompts")
 
     def create_dataloader(self, dataset: Dataset) -> DataLoader:
@@ -161,11 +155,8 @@ class Text2SQLDataFactory(DataFactory):
         return DataLoader(fitting, batch_sampler=sampler, collate_fn=self._collate)
 
     def _tokenize(self, row: dict[str, Any]) -> dict[str, list[int]]:
-        example = Text2SQLExample(**row)
         template = get_template(self.config.template)
-        messages = build_messages(template, example, schema_text(example.db_path, template.schema_style))
-        text = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        return dict(input_ids=self.tokenizer(text + template.prefill, add_special_tokens=False)["input_ids"])
+        return dict(input_ids=prompt_ids(self.tokenizer, template, Text2SQLExample(**row)))
 
     def _drop_long_prompts(self, dataset: Dataset) -> Dataset:
         limit = self.config.max_length - self.trainer.config.max_new_tokens

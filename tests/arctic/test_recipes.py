@@ -3,12 +3,14 @@
 
 """The committed recipes, parsed against the real config classes, and what bad recipes are told."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from arctic_text2sql_r1.errors import ModelError
 from tests.arctic.toy_project import PROJECT
 from tests.arctic.toy_project import load_recipe
 
@@ -124,3 +126,13 @@ def test_prompts_longer_than_the_context_are_listed_and_dropped(
     assert 0 < left < 1600
     assert f"{1600 - left} of 1600 prompts were dropped: they exceed 79 tokens" in printed
     assert max(len(ids) for ids in trainer.train_dataloader.dataset["input_ids"]) <= 79
+
+
+def test_a_model_without_a_chat_template_is_refused_by_name(
+    trainer_factory: Callable[..., Any], toy_recipe: dict[str, Any], toy_model: Path, tmp_path: Path
+) -> None:
+    bare = tmp_path / "bare-model"
+    shutil.copytree(toy_model, bare)
+    (bare / "chat_template.jinja").unlink()
+    with pytest.raises(ModelError, match="bare-model' has no chat template"):
+        trainer_factory(model={**toy_recipe["model"], "name_or_path": str(bare)})
