@@ -9,6 +9,7 @@ are needed before its first loss), so the product is folded into the batch here 
 Where the keys take effect: `arctic/trainer.py`; data keys: `arctic/data.py`.
 """
 
+import importlib.util
 from pathlib import Path
 from typing import Any
 from typing import Literal
@@ -166,6 +167,16 @@ class GRPOTrainerConfig(TrainerConfig):
         if value != 1:
             raise ValueError(f"sequence_parallel_size is {value}; GRPO rollouts are not sharded, use 1.")
         return value
+
+    @model_validator(mode="after")
+    def _choose_attention(self) -> Self:
+        """`model.attn_implementation: auto` is flash attention where it is installed and a GPU runs, else sdpa."""
+        if self.model.attn_implementation == "auto":
+            import torch
+
+            flash = torch.cuda.is_available() and importlib.util.find_spec("flash_attn") is not None
+            self.model.attn_implementation = "flash_attention_2" if flash else "sdpa"
+        return self
 
     @model_validator(mode="after")
     def _reference_exists(self) -> Self:

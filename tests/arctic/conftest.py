@@ -61,6 +61,7 @@ def toy_recipe(toy_model: Path, tmp_path: Path) -> dict[str, Any]:
     recipe["model"]["name_or_path"] = str(toy_model)
     recipe.update(micro_batch_size=8, num_samples_per_prompt=4, max_new_tokens=16, exit_iteration=2, seed=7)
     recipe["completions_per_micro_batch"] = 16
+    recipe["sql"] = dict(workers=1, timeout_s=30)  # a starved machine must not make golds time out
     recipe["scheduler"] = dict(name="constant", warmup_ratio=0.0)
     recipe["train_log_metrics_path"] = str(tmp_path / "metrics.jsonl")
     recipe["rollouts_path"] = str(tmp_path / "rollouts.jsonl")

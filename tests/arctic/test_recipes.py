@@ -60,6 +60,7 @@ def test_promised_values_of_the_3b_recipe_are_in_force(toy_model: Path, tmp_path
     assert config.deepspeed["zero_optimization"] == dict(stage=2, offload_optimizer=dict(device="cpu"))
     assert config.deepspeed["gradient_clipping"] == 1.0
     assert config.deepspeed["bfloat16"] == dict(enabled=True)
+    assert config.model.attn_implementation == "sdpa", "auto without a GPU"
     assert (config.scheduler.name, config.scheduler.warmup_ratio) == ("cosine", 0.1)
     assert config.optimizer.weight_decay == 0.01
 

@@ -1,0 +1,124 @@
+# Copyright 2026 The arctic-text2sql-r1 authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""What only the real DeepSpeed engine can break: accumulation over micro-batches, ZeRO-3 shards, a log after a kill.
+
+The arithmetic that needs no optimizer step is in `test_objective_in_the_trainer.py`, other recipes through the
+command line in `test_command_line.py`.
+"""
+
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from typing import NamedTuple
+
+import pytest
+import torch
+
+from arctic_text2sql_r1.monitor.rollouts import read_rollouts
+from tests.arctic.toy_project import ToyRun
+from tests.arctic.toy_project import start_recipe
+
+RunRecipe = Callable[..., ToyRun]
+
+ENGINES: dict[str, dict[str, Any]] = {
+    "ZeRO-2": dict(deepspeed=dict(zero_optimization=dict(stage=2))),
+    # Gradients then accumulate in host buffers, by another code path than on the device.
+    "ZeRO-2 offloaded": dict(
+        deepspeed=dict(zero_optimization=dict(stage=2, offload_optimizer=dict(device="cpu"))),
+        optimizer=dict(type="cpu_adam", learning_rate=2e-3, weight_decay=0.0),
+    ),
+}
+
+
+class Update(NamedTuple):
+    """What one optimizer update left in the engine; the tensors hold all adapter parameters, flattened."""
+
+    micro_batches: int
+    grad_norm: float
+    first_moment: torch.Tensor
+    weights: torch.Tensor
+
+
+def one_update(trainer: Any) -> Update:
+    """Rolls out the first batch and updates on it, with advantages that differ within every group."""
+    from deepspeed.utils import safe_get_full_optimizer_state
+
+    rollout = trainer.generate_candidates(next(iter(trainer.train_dataloader)))
+    count = len(rollout.completions)
+    advantages = torch.tensor([(-1.0) ** index * (1 + index % 3) for index in range(count)])
+    keep = torch.ones(count, dtype=torch.bool)
+    statistics = trainer.update_policy(rollout, advantages, keep)
+    parameters = [p for p in trainer.model_unwrapped.parameters() if p.requires_grad]
+    # Adam hides the gradient's size from the weights; its first moment after one update is 0.1 x that gradient.
+    moments = [safe_get_full_optimizer_state(p, "exp_avg") for p in parameters]
+    return Update(
+        micro_batches=len(trainer._micro_batches(rollout, advantages, keep)),
+        grad_norm=statistics.grad_norm,
+        first_moment=torch.cat([moment.flatten() for moment in moments]),
+        weights=torch.cat([p.detach().flatten() for p in parameters]),
+    )
+
+
+def relative_difference(found: torch.Tensor, expected: torch.Tensor) -> float:
+    return float((found - expected).norm() / expected.norm())
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_micro_batches_do_not_move_an_update_of_the_real_engine(
+    trainer_factory: Callable[..., Any], engine: str
+) -> None:
+    # Same seed, so both trainers start from the same adapter and roll out the same 32 completions.
+    whole = one_update(trainer_factory(kl_coef=0.1, completions_per_micro_batch=32, **ENGINES[engine]))
+    cut = one_update(trainer_factory(kl_coef=0.1, completions_per_micro_batch=1, **ENGINES[engine]))
+    assert (whole.micro_batches, cut.micro_batches) == (1, 32)
+    assert whole.grad_norm > 1e-3
+    assert cut.grad_norm == pytest.approx(whole.grad_norm, rel=1e-5)
+    assert relative_difference(cut.first_moment, whole.first_moment) < 1e-5
+    assert relative_difference(cut.weights, whole.weights) < 1e-5
+
+
+@pytest.mark.slow
+def test_two_ranks_make_an_update_under_zero_3(run_recipe: RunRecipe, toy_recipe: dict[str, Any]) -> None:
+    toy_recipe["deepspeed"]["zero_optimization"] = dict(stage=3)
+    toy_recipe.update(micro_batch_size=4, exit_iteration=1, rewards=["toy_rewards:share_of_letter_e"])
+    run = run_recipe(toy_recipe, ranks=2)
+    assert run.code == 0, run.output[-3000:]
+    assert [row["iter"] for row in run.metrics] == [1]
+    assert run.metrics[0]["grad_norm"] > 0.0
+
+
+@pytest.mark.slow
+def test_rollout_log_holds_each_step_once_after_a_kill_and_resume(
+    run_recipe: RunRecipe, toy_recipe: dict[str, Any], tmp_path: Path
+) -> None:
+    toy_recipe.update(exit_iteration=10, rewards=["toy_rewards:share_of_letter_e"])
+    # Saved after update 5 and killed at 6 or soon after: what was logged beyond 5 is made again.
+    toy_recipe["checkpoint"] = [
+        dict(type="resume", output_dir=str(tmp_path / "resume"), save_every_n_steps=5, auto_resume=True)
+    ]
+    kill_after_logged_step(toy_recipe, tmp_path, step=6)
+    killed_at = max(record.step for record in read_rollouts(tmp_path / "rollouts.jsonl"))
+    assert killed_at in range(6, 10), "the kill must fall between two checkpoints"
+    resumed = run_recipe(toy_recipe)
+    assert "continuing after update 5" in resumed.output, resumed.output[-3000:]
+    counts = Counter((row["step"], row["rank"], row["example_id"]) for row in resumed.rollouts)
+    assert set(counts.values()) == {toy_recipe["num_samples_per_prompt"]}
+    assert Counter(step for step, _, _ in counts) == dict.fromkeys(range(1, 11), 8)
+
+
+def kill_after_logged_step(recipe: dict[str, Any], folder: Path, step: int) -> None:
+    """Starts the recipe and SIGKILLs its whole process group once the rollout log holds `step`."""
+    process = start_recipe(recipe, folder)
+    log = folder / "rollouts.jsonl"
+    deadline = time.monotonic() + 200
+    while time.monotonic() < deadline and process.poll() is None:
+        if log.exists() and f'"step": {step},' in log.read_text():
+            break
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
