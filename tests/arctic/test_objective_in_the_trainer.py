@@ -86,7 +86,8 @@ def test_zero_kl_coefficient_runs_no_reference_pass(
 ) -> None:
     trainer = trainer_factory(kl_coef=0)
     monkeypatch.setattr(trainer, "reference_logprobs", lambda batch: pytest.fail("a reference pass was run"))
-    trainer.update_policy(*rolled_out(trainer))
+    statistics = trainer.update_policy(*rolled_out(trainer))
+    assert "kl" not in statistics.reduced(trainer.device), "what was not measured is not reported"
 
 
 @pytest.mark.usefixtures("plain_backward")
