@@ -89,7 +89,12 @@ def _add_score_flags(parser: argparse.ArgumentParser) -> None:
     add("--reward", default="execution", metavar="NAME[,NAME...]", help="summed with weight 1 (default: %(default)s)")
     add("--format", default="think_answer", help="how completions carry SQL (default: %(default)s)")
     add("--parser", default="strict", choices=("strict", "lenient"), help="default: %(default)s")
-    add("--compare", default="default", metavar="MODE", help="when two results are equal: default or bird")
+    add(
+        "--compare",
+        default="default",
+        metavar="MODE",
+        help="when two results are equal: default, bird, spider or spider_keep_distinct",
+    )
     add("--skip-bad", action="store_true", help="leave out unusable lines, naming each, instead of stopping")
     _add_sql_flags(parser)
     parser.set_defaults(command=score)
@@ -157,9 +162,10 @@ def _score_row(row: Any, where: str, number: int, finder: "DatabaseFinder") -> S
 
 
 def _score_all(rows: list[ScoreRow], judge: "SQLJudge", flags: argparse.Namespace) -> list[dict[str, Any]]:
+    from arctic_text2sql_r1.rewards.base import WeightedReward
     from arctic_text2sql_r1.rewards.scorer import RewardScorer
 
-    rewards = [(name.strip(), 1.0) for name in flags.reward.split(",")]
+    rewards = [WeightedReward(name.strip()) for name in flags.reward.split(",")]
     scorers = {
         False: RewardScorer(judge, rewards, completion_format=flags.format, parser=flags.parser),
         True: RewardScorer(judge, rewards, completion_format="plain", parser="strict"),

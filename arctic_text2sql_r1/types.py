@@ -8,7 +8,6 @@ is executed is in `databases/`, how it is paid for in `rewards/`.
 """
 
 from dataclasses import dataclass
-from dataclasses import field
 from enum import Enum
 
 
@@ -58,26 +57,48 @@ class ExecutionStatus(str, Enum):
 
 @dataclass(frozen=True)
 class ResultDigests:
-    """128-bit digests of a result set, as hexadecimal text: order kept, bag of rows, set of rows."""
+    """128-bit digests of a result set, as hexadecimal text: order kept, bag of rows, set of rows.
+
+    The last two are the first two whatever order the columns stand in; empty unless the comparison mode asks for them.
+    """
 
     ordered: str
     bag: str
     distinct: str
+    permuted_ordered: str = ""
+    permuted_bag: str = ""
+
+
+@dataclass(frozen=True)
+class RowOverlap:
+    """How many rows a prediction has in common with gold, columns taken by position.
+
+    `common` counts a row as often as both results hold it; the other counts are over distinct rows.
+    """
+
+    common: int
+    distinct_common: int
+    distinct_prediction: int
+    distinct_gold: int
 
 
 @dataclass(frozen=True)
 class ExecutionResult:
     """What one statement did.
 
-    `digests` and the counts are set only for status `OK`. `sample_rows` holds the first few rows, shortened, for
-    people to read; it is never compared. `elapsed_s` is wall time inside the worker, in seconds.
+    Everything but `elapsed_s` (wall time inside the worker, in seconds) and `error` is set only for status `OK`.
+    `sample_rows` holds the first few rows, shortened, for people to read; it is never compared. `column_names` are
+    shortened too. `overlap` is with gold's rows (gold's own is with itself); None when gold did not run or has more
+    than 100,000 rows.
     """
 
     status: ExecutionStatus
     row_count: int = 0
     column_count: int = 0
     digests: ResultDigests | None = None
-    sample_rows: tuple[tuple[object, ...], ...] = field(default=())
+    column_names: tuple[str, ...] = ()
+    sample_rows: tuple[tuple[object, ...], ...] = ()
+    overlap: RowOverlap | None = None
     elapsed_s: float = 0.0
     error: str | None = None
 

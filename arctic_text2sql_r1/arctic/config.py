@@ -22,10 +22,12 @@ from pydantic import field_validator
 from pydantic import model_validator
 from typing_extensions import Self
 
+from arctic_text2sql_r1.databases.compare import check_mode
 from arctic_text2sql_r1.errors import RegistryError
 from arctic_text2sql_r1.losses import OBJECTIVES
 from arctic_text2sql_r1.losses import Objective
-from arctic_text2sql_r1.rewards.base import REWARDS
+from arctic_text2sql_r1.rewards.base import WeightedReward
+from arctic_text2sql_r1.rewards.scorer import check_rewards
 
 
 class RewardConfig(BaseConfig):
@@ -37,14 +39,8 @@ class RewardConfig(BaseConfig):
     weight: float = 1.0
     """ Factor of this reward in the weighted sum. """
 
-    @field_validator("name")
-    @classmethod
-    def _known_reward(cls, value: str) -> str:
-        try:
-            REWARDS.get(value)
-        except RegistryError as error:
-            raise ValueError(str(error)) from error
-        return value
+    options: dict[str, Any] = {}
+    """ Keyword arguments of this reward, if it has any. """
 
 
 class SQLConfig(BaseConfig):
@@ -59,8 +55,17 @@ class SQLConfig(BaseConfig):
     workers: int = Field(default=2, ge=1)
     """ Worker processes per rank. """
 
-    compare: Literal["default", "bird"] = "default"
-    """ When two results are the same: `default` by position as a bag, ordered where gold orders; `bird` as sets. """
+    batch_timeout_s: float = Field(default=600.0, gt=0)
+    """ Longest time of one scoring call's golds or predictions; rows that did not run by then are left unscored. """
+
+    compare: str = "default"
+    """ When two results are the same: a mode of `databases/compare.py`. """
+
+    @field_validator("compare")
+    @classmethod
+    def _known_mode(cls, value: str) -> str:
+        check_mode(value)
+        return value
 
 
 class GRPOTrainerConfig(TrainerConfig):
@@ -134,6 +139,15 @@ class GRPOTrainerConfig(TrainerConfig):
         if len(entries) == 0:
             raise ValueError("rewards is empty; name at least one, for example `rewards: [execution]`.")
         return [dict(name=entry) if isinstance(entry, str) else entry for entry in entries]
+
+    @field_validator("rewards")
+    @classmethod
+    def _usable_rewards(cls, value: list[RewardConfig]) -> list[RewardConfig]:
+        try:
+            check_rewards([WeightedReward(**reward.model_dump()) for reward in value])
+        except RegistryError as error:
+            raise ValueError(str(error)) from error
+        return value
 
     @field_validator("eval_log_iter_interval")
     @classmethod

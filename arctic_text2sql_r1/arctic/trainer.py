@@ -57,6 +57,7 @@ from arctic_text2sql_r1.monitor.step_report import StepCounts
 from arctic_text2sql_r1.monitor.step_report import count_step
 from arctic_text2sql_r1.monitor.step_report import step_metrics
 from arctic_text2sql_r1.prompts.templates import get_template
+from arctic_text2sql_r1.rewards.base import WeightedReward
 from arctic_text2sql_r1.rewards.scorer import RewardScorer
 from arctic_text2sql_r1.rewards.scorer import ScoredCompletion
 from arctic_text2sql_r1.rollout.base import Rollout
@@ -89,11 +90,12 @@ class GRPOTrainer(SFTTrainer):
             timeout_s=self.config.sql.timeout_s,
             max_rows=self.config.sql.max_rows,
             compare=self.config.sql.compare,
+            batch_timeout_s=self.config.sql.batch_timeout_s,
         )
         template = get_template(self.config.data.template)
         self.scorer = RewardScorer(
             judge=self.judge,
-            rewards=[(reward.name, reward.weight) for reward in self.config.rewards],
+            rewards=[WeightedReward(**reward.model_dump()) for reward in self.config.rewards],
             completion_format=template.completion_format,
             parser=self.config.parser,
             prefill=template.prefill,
@@ -125,6 +127,9 @@ class GRPOTrainer(SFTTrainer):
         trainable = sum(size for requires_grad, size in sizes if requires_grad)
         total = sum(size for _, size in sizes)
         print(f"[grpo] {self.config.plan(len(self.train_dataloader), self.metrics.max_iter)}")
+        print(f"[grpo] rewards compare results in mode '{self.config.sql.compare}'")
+        for caution in self.scorer.cautions:
+            print(f"[grpo] WARNING: {caution}")
         print(f"[grpo] trainable parameters: {trainable:,} of {total:,} ({trainable / total:.2%})")
         if self.global_step > 0:
             print(f"[grpo] continuing after update {self.global_step} (epoch {self.epoch_idx})")

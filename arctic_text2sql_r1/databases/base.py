@@ -7,10 +7,12 @@ An engine lives inside a worker process (`worker.py`); it opens one database and
 the rows are judged is no business of an engine: it hands each row to a sink (`compare.RowDigester` is one). Worker
 processes and their deaths are in `pool.py`; the first engine is `sqlite.py`. Standard library only, because every
 worker imports this.
+
+An engine is one module of this package with two functions: `locate(db_path) -> Database`, called in the parent, and
+`open_engine(location, limits) -> Engine`, called in the worker. `engines.py` says which module serves which path.
 """
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from typing import Protocol
@@ -45,31 +47,55 @@ class ExecutionLimits:
 
 
 @dataclass(frozen=True)
+class Database:
+    """One state of one database: the engine module's name, where it is, and a text that changes when its data do."""
+
+    engine: str
+    location: str
+    identity: str
+
+
+@dataclass(frozen=True)
+class GoldProfile:
+    """What of a gold result the worker needs that runs a prediction; small, and never the rows themselves.
+
+    `segments` are the tie groups under which the ordered digest is taken (see `compare.RowDigester`); None means that
+    every row has its own place. `rows` packs one hash per row (see `compare.pack_rows`); None when there are too many.
+    """
+
+    segments: tuple[int, ...] | None = None
+    rows: str | None = None
+
+
+@dataclass(frozen=True)
 class Job:
     """One statement to run against one state of one database.
 
-    `identity` changes when the file changes. `timeout_s` is wall time, after which the job is over whatever happens;
-    `cpu_limit_s` is CPU time of the worker, which does not depend on how busy the machine is. A `gold` job never
-    shares a connection with a prediction's, and its answer carries the tie groups that its ordering leaves open.
-    `segments` are the tie groups under which the ordered digest is taken (see `compare.RowDigester`); None means that
-    every row has its own place.
+    `timeout_s` is wall time, after which the job is over whatever happens; `cpu_limit_s` is CPU time of the worker,
+    which does not depend on how busy the machine is. `compare` is the mode of `compare.py`. `golds` are the golds
+    against which a prediction is to be judged, None for a gold query itself: that never shares a connection with a
+    prediction, and its answer carries its profile.
     """
 
-    db_path: str
-    identity: str
+    database: Database
     sql: str
     timeout_s: float
     cpu_limit_s: float
-    gold: bool = False
-    segments: tuple[int, ...] | None = None
+    compare: str = "default"
+    golds: tuple[GoldProfile, ...] | None = None
 
 
 @dataclass(frozen=True)
 class JobResult:
-    """A job's execution result and, for a gold job that orders, its tie groups (None: no two rows tie)."""
+    """One execution as seen against each of its golds; for a gold query that ran, against itself, and its profile."""
 
-    result: ExecutionResult
-    segments: tuple[int, ...] | None = None
+    results: tuple[ExecutionResult, ...]
+    profile: GoldProfile | None = None
+
+    @classmethod
+    def failed(cls, job: Job, result: ExecutionResult) -> "JobResult":
+        """An execution without rows, which is the same against every gold."""
+        return cls((result,) * (1 if job.golds is None else len(job.golds)))
 
 
 class Deadline:
@@ -111,7 +137,3 @@ class Engine(Protocol):
     def execute(self, sql: str, deadline: Deadline, sink: RowSink) -> ExecutionResult: ...
 
     def close(self) -> None: ...
-
-
-OpenEngine = Callable[[str, ExecutionLimits], Engine]
-"""How an engine's module is entered: database path and limits in, open engine out, `DatabaseUnusable` raised."""

@@ -3,37 +3,50 @@
 
 """Whether two result sets are the same: canonical rows, digests, and the comparison modes.
 
-A worker feeds each row to a `RowDigester` and sends three digests instead of the rows; `results_match` compares two
-executions by their digests. Rows are compared by column position. Standard library only, because every worker
-imports this. Which rows of gold may trade places is found in `ties.py`; who runs what is in `pool.py`.
+A worker feeds each row to a `RowDigester` and sends digests and counts instead of the rows; `results_match` compares
+two executions by their digests. Standard library only, because every worker imports this. Which rows of gold may
+trade places is found in `ties.py`, what is special about Spider's evaluator is in `spider.py`; who runs what is in
+`pool.py`.
 
-Values: NULL equals NULL; an integer equals a float of the same value, of any size; other floats are rounded to 10
-significant digits, though never coarser than to a whole number (sums differ in the last bits with row order); -0.0
-equals 0.0; text never equals a number or a blob. Booleans are integers in SQLite, and NaN is NULL.
+In every mode NULL equals NULL; an integer equals a float of the same value, of any size; -0.0 equals 0.0; text never
+equals a number or a blob. Booleans are integers in SQLite, and NaN is NULL. A statement without a result set matches
+nothing, whatever gold returned, and only one statement is run: there the published evaluators can be fooled.
 
 Modes:
-    default   same number of columns, same bag of rows; where gold's outermost SELECT orders, the same list of rows,
-              except that rows which tie under gold's ORDER BY may stand in any order among themselves. A LIMIT that
-              cuts through a tie leaves gold itself arbitrary: only the rows that gold returned count.
-    bird      same set of rows, as BIRD's evaluator. Departures: floats are rounded as above, bad UTF-8 in a result is
-              compared instead of failing, and a statement without a result set matches nothing.
+    default   same number of columns, same bag of rows, columns by position; where gold's outermost SELECT orders, the
+              same list of rows, except that rows which tie under gold's ORDER BY may stand in any order among
+              themselves. A LIMIT that cuts through a tie leaves gold itself arbitrary: only the rows that gold
+              returned count. Floats are rounded to 10 significant digits, though never coarser than to a whole number
+              (sums differ in the last bits with row order).
+    bird      same set of rows, columns by position, numbers exact, as BIRD's evaluator. Departure: bad UTF-8 in a
+              result is compared byte by byte instead of failing.
+    spider    same bag of rows under some permutation of the columns, the same list where gold's text contains
+              "order by", numbers exact, every DISTINCT removed from both statements, as Spider's test-suite evaluator
+              does by default. Departures: see `spider.py`.
+    spider_keep_distinct    the same with DISTINCT left in place, as that evaluator's option of this name.
 """
 
+import base64
+from array import array
+from collections import Counter
 from collections.abc import Sequence
 from hashlib import blake2b
 
 from arctic_text2sql_r1.databases.base import Row
 from arctic_text2sql_r1.types import ExecutionResult
 from arctic_text2sql_r1.types import ResultDigests
+from arctic_text2sql_r1.types import RowOverlap
 
-COMPARE_MODES = ("default", "bird")
+SPIDER_MODES = ("spider", "spider_keep_distinct")
+COMPARE_MODES = ("default", "bird", *SPIDER_MODES)
 _MODULUS = 1 << 128
 _SAMPLE_ROWS = 5
-_SAMPLE_CHARACTERS = 80
+_SHOWN_CHARACTERS = 80
+_PACKED_ROWS = 100_000  # the profile of a larger gold result is not sent
 
 
 def canonical_number(value: float) -> int | float:
-    """The int or float that stands for `value` and for everything that counts as equal to it."""
+    """The int or float that stands for `value` and for everything that counts as equal to it by default."""
     if value.is_integer():
         return int(value)
     if abs(value) >= 1e10 and value - value == 0:  # inf - inf is NaN
@@ -42,10 +55,16 @@ def canonical_number(value: float) -> int | float:
     return int(rounded) if rounded.is_integer() else rounded
 
 
-def encode_row(row: Row) -> bytes:
-    """Bytes that two rows share exactly when they are equal."""
+def exact_number(value: float) -> int | float:
+    """The int of the same value if there is one, else `value` itself."""
+    return int(value) if value.is_integer() else value
+
+
+def encode_row(row: Row, exact: bool = False) -> bytes:
+    """Bytes that two rows share exactly when they are equal; floats are rounded unless `exact`."""
     if float in map(type, row):
-        row = tuple(canonical_number(value) if type(value) is float else value for value in row)
+        number = exact_number if exact else canonical_number
+        row = tuple(number(value) if type(value) is float else value for value in row)
     # ascii() of a tuple of int, float, str, bytes and None is injective, runs in C, and takes lone surrogates.
     return ascii(row).encode("ascii")
 
@@ -57,7 +76,7 @@ def check_mode(mode: str) -> None:
 
 
 def results_match(gold: ExecutionResult, prediction: ExecutionResult, mode: str, gold_orders: bool) -> bool:
-    """Whether `prediction` returned what `gold` returned.
+    """Whether `prediction` returned what `gold` returned; both must have been digested in `mode`.
 
     With `gold_orders` both ordered digests must have been taken under gold's tie groups. An execution that yielded
     no result set matches nothing. Raises ValueError for an unknown mode.
@@ -67,33 +86,42 @@ def results_match(gold: ExecutionResult, prediction: ExecutionResult, mode: str,
         return False
     if mode == "bird":
         return gold.digests.distinct == prediction.digests.distinct
+    if mode in SPIDER_MODES and gold.row_count == 0 and prediction.row_count == 0:
+        return True
     if (gold.column_count, gold.row_count) != (prediction.column_count, prediction.row_count):
         return False
-    if gold_orders:
-        return gold.digests.ordered == prediction.digests.ordered
-    return gold.digests.bag == prediction.digests.bag
+    kind = "ordered" if gold_orders else "bag"
+    if mode in SPIDER_MODES:
+        kind = f"permuted_{kind}"
+    return bool(getattr(gold.digests, kind) == getattr(prediction.digests, kind))
 
 
 class RowDigester:
     """A row sink that keeps a 128-bit hash per row and a few shortened rows for people to read."""
 
-    def __init__(self) -> None:
+    def __init__(self, mode: str = "default") -> None:
         self.column_names: tuple[str, ...] = ()
         self.sample_rows: list[Row] = []
+        self._exact = mode != "default"
         self._hashes: list[bytes] = []
 
     def begin(self, column_names: tuple[str, ...]) -> None:
         self.column_names = column_names
 
     def add(self, row: Row) -> int:
-        encoded = encode_row(row)
+        encoded = encode_row(row, self._exact)
         self._hashes.append(blake2b(encoded, digest_size=16).digest())
         if len(self._hashes) <= _SAMPLE_ROWS:
             self.sample_rows.append(tuple(_shortened(value) for value in row))
         return len(encoded)
 
+    @property
+    def short_column_names(self) -> tuple[str, ...]:
+        """The column names as they are sent: a statement chooses them, so they could be of any length."""
+        return tuple(name[:_SHOWN_CHARACTERS] for name in self.column_names)
+
     def digests(self, segments: Sequence[int] | None = None) -> ResultDigests:
-        """The three digests of the rows so far.
+        """The digests of the rows so far.
 
         `segments` are sizes of consecutive runs of rows within which order is free. They are gold's, so they are
         ignored when they do not add up to the number of rows: such a result differs from gold anyway.
@@ -107,6 +135,23 @@ class RowDigester:
             ordered=blake2b(ordered, digest_size=16).hexdigest(),
             bag=f"{sum(numbers) % _MODULUS:032x}",
             distinct=f"{sum(set(numbers)) % _MODULUS:032x}",
+        )
+
+    def packed_rows(self) -> str | None:
+        """The rows so far as text for `overlap`, 8 bytes of hash each; None when there are too many."""
+        if len(self._hashes) > _PACKED_ROWS:
+            return None
+        return base64.b64encode(b"".join(digest[:8] for digest in self._hashes)).decode("ascii")
+
+    def overlap(self, packed_gold: str) -> RowOverlap:
+        """What the rows so far have in common with the rows of gold."""
+        golds = Counter(array("Q", base64.b64decode(packed_gold)))
+        mine = Counter(array("Q", b"".join(digest[:8] for digest in self._hashes)))
+        return RowOverlap(
+            common=sum(min(count, golds[row]) for row, count in mine.items() if row in golds),
+            distinct_common=len(mine.keys() & golds.keys()),
+            distinct_prediction=len(mine),
+            distinct_gold=len(golds),
         )
 
 
@@ -123,5 +168,5 @@ def _segment_sums(numbers: list[int], segments: Sequence[int]) -> bytes:
 def _shortened(value: object) -> object:
     """A value that JSON can carry and a terminal can show."""
     if isinstance(value, bytes):
-        return f"x'{value[: _SAMPLE_CHARACTERS // 2].hex()}'"
-    return value[:_SAMPLE_CHARACTERS] if isinstance(value, str) else value
+        return f"x'{value[: _SHOWN_CHARACTERS // 2].hex()}'"
+    return value[:_SHOWN_CHARACTERS] if isinstance(value, str) else value

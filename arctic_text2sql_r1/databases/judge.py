@@ -3,25 +3,29 @@
 
 """Judges predictions against gold SQL: what has to be run, how long it may take, and whether the results agree.
 
-Gold runs first, once per state of its database, on connections that no prediction uses. Predictions that fold to the
-same text run once. How statements are run is in `pool.py`, what "agree" means in `compare.py`; what a verdict is worth
-is decided in `rewards/`.
+Gold runs first, once per state of its database, on connections that no prediction uses. Predictions on one database
+that fold to the same text run once, whichever golds they answer. How statements are run is in `pool.py`, what "agree"
+means in `compare.py`; what a verdict is worth is decided in `rewards/`.
 """
 
-import os
 from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import field
 
+from arctic_text2sql_r1.databases.base import Database
 from arctic_text2sql_r1.databases.base import ExecutionLimits
+from arctic_text2sql_r1.databases.base import GoldProfile
 from arctic_text2sql_r1.databases.base import Job
-from arctic_text2sql_r1.databases.base import JobResult
+from arctic_text2sql_r1.databases.compare import SPIDER_MODES
 from arctic_text2sql_r1.databases.compare import check_mode
 from arctic_text2sql_r1.databases.compare import results_match
+from arctic_text2sql_r1.databases.engines import locate
 from arctic_text2sql_r1.databases.pool import WorkerPool
+from arctic_text2sql_r1.databases.spider import spider_orders
+from arctic_text2sql_r1.databases.spider import spider_text
 from arctic_text2sql_r1.databases.sqltext import fold
 from arctic_text2sql_r1.databases.sqltext import orders_rows
-from arctic_text2sql_r1.errors import DataError
 from arctic_text2sql_r1.types import ExecutionResult
 from arctic_text2sql_r1.types import ExecutionStatus
 from arctic_text2sql_r1.types import Verdict
@@ -45,23 +49,14 @@ class JudgeRequest:
 class _Gold:
     """A gold query's outcome and what judging against it needs."""
 
-    outcome: JobResult
+    database: Database
+    result: ExecutionResult
+    profile: GoldProfile
     folded: str
     orders: bool
 
-    @property
-    def result(self) -> ExecutionResult:
-        return self.outcome.result
 
-
-@dataclass(frozen=True)
-class _Database:
-    path: str
-    identity: str
-
-
-_GoldKey = tuple[_Database, str]
-_PredictionKey = tuple[_Database, str, tuple[int, ...] | None]
+_GoldKey = tuple[Database, str]
 
 
 class SQLJudge:
@@ -69,14 +64,21 @@ class SQLJudge:
 
     `timeout_s` bounds the wall time of every statement, and a prediction may use no more CPU time than
     min(timeout_s, max(1 s, 10 x gold's time)). `max_rows` bounds every result. `compare` is a mode of `compare.py`.
-    One judge per process (rank); thread-safe.
+    `batch_timeout_s` bounds each of the two rounds (golds, predictions) of one call; unset, the sum of what its
+    statements may take does. One judge per process (rank); thread-safe.
     """
 
     def __init__(
-        self, num_workers: int = 2, timeout_s: float = 5.0, max_rows: int = 100_000, compare: str = "default"
+        self,
+        num_workers: int = 2,
+        timeout_s: float = 5.0,
+        max_rows: int = 100_000,
+        compare: str = "default",
+        batch_timeout_s: float | None = None,
     ) -> None:
         check_mode(compare)
         self.compare = compare
+        self.batch_timeout_s = batch_timeout_s
         self.limits = ExecutionLimits(timeout_s=timeout_s, max_rows=max_rows)
         self._golds: dict[_GoldKey, _Gold] = {}
         self._pool = WorkerPool(num_workers, self.limits)
@@ -104,75 +106,85 @@ class SQLJudge:
         `on_progress` is called with (requests settled, all requests) as work gets done. Raises `DataError` when a
         database is missing, unreadable or still being written, `ExecutionError` when workers cannot be started.
         """
-        databases = {path: _database(path) for path in {request.db_path for request in requests}}
-        golds = self._golds_of([(databases[request.db_path], request.gold_sql) for request in requests])
-        work = [
-            _Work(request, gold, self._key(databases, request, gold))
-            for request, gold in zip(requests, golds, strict=True)
-        ]
-        results = self._run_predictions(work, on_progress)
-        return [self._verdict(item, None if item.key is None else results[item.key]) for item in work]
+        databases = {path: locate(path) for path in {request.db_path for request in requests}}
+        gold_keys = [(databases[request.db_path], request.gold_sql) for request in requests]
+        golds = self._golds_of(gold_keys)
+        items = [self._item(request, golds[key]) for request, key in zip(requests, gold_keys, strict=True)]
+        executions = _executions(items)
+        self._run(executions, _progress(executions, len(items), on_progress))
+        return [self._verdict(item, executions) for item in items]
 
-    def _golds_of(self, keys: Sequence[_GoldKey]) -> list[_Gold]:
+    def forget_golds(self) -> None:
+        """Run every gold again when it is next needed, as if none had been run before."""
+        self._golds.clear()
+
+    def _golds_of(self, keys: Sequence[_GoldKey]) -> dict[_GoldKey, _Gold]:
         """Each gold's outcome; those not yet known for this state of their database are run now."""
-        new = [key for key in dict.fromkeys(keys) if key not in self._golds]
-        jobs = [self._job(db, sql, self.limits.timeout_s, gold=True) for db, sql in new]
-        golds = dict(self._golds)
-        for (database, sql), outcome in zip(new, self._pool.run(jobs), strict=True):
-            gold = _Gold(outcome, folded=self._folded(sql), orders=orders_rows(sql))
-            golds[database, sql] = gold
+        golds = {key: self._golds[key] for key in keys if key in self._golds}
+        new = [key for key in dict.fromkeys(keys) if key not in golds]
+        jobs = [self._job(db, self._text(sql), self.limits.timeout_s, golds=None) for db, sql in new]
+        outcomes = self._pool.run(jobs, batch_timeout_s=self.batch_timeout_s)
+        for (database, sql), outcome in zip(new, outcomes, strict=True):
+            golds[database, sql] = gold = _Gold(
+                database=database,
+                result=outcome.results[0],
+                profile=outcome.profile or GoldProfile(),
+                folded=self._folded(sql),
+                orders=spider_orders(sql) if self.compare in SPIDER_MODES else orders_rows(sql),
+            )
             # A dead worker says nothing about the query: it is tried again next time.
             if gold.result.status is not ExecutionStatus.WORKER_DIED:
                 self._golds[database, sql] = gold
-        return [golds[key] for key in keys]
+        return golds
 
-    def _key(self, databases: dict[str, _Database], request: JudgeRequest, gold: _Gold) -> _PredictionKey | None:
-        """What makes two predictions one piece of work; None when there is nothing to run."""
-        if request.prediction is None:
-            return None
-        return databases[request.db_path], self._folded(request.prediction), gold.outcome.segments
+    def _item(self, request: JudgeRequest, gold: _Gold) -> "_Item":
+        folded = None if request.prediction is None else self._folded(request.prediction)
+        return _Item(request, gold, folded)
 
-    def _run_predictions(
-        self, work: Sequence["_Work"], on_progress: Callable[[int, int], None] | None
-    ) -> dict[_PredictionKey, ExecutionResult]:
-        """Run each distinct prediction once, those that may take longest first."""
-        results: dict[_PredictionKey, ExecutionResult] = {}
-        limits_s: dict[_PredictionKey, float] = {}
-        texts: dict[_PredictionKey, str] = {}
-        for item in work:
-            if item.key is None or item.request.prediction is None:
-                continue
-            if item.key[1] == item.gold.folded and item.gold.result.status is ExecutionStatus.OK:
-                results[item.key] = item.gold.result
-            limits_s[item.key] = max(limits_s.get(item.key, 0.0), self._cpu_limit_s(item.gold.result))
-            texts.setdefault(item.key, item.request.prediction)
-        todo = sorted((key for key in texts if key not in results), key=lambda key: -limits_s[key])
-        jobs = [self._job(key[0], texts[key], limits_s[key], segments=key[2]) for key in todo]
-        report = _progress([item.key for item in work], todo, on_progress)
-        results.update((key, outcome.result) for key, outcome in zip(todo, self._pool.run(jobs, report), strict=True))
-        return results
+    def _run(self, executions: "_Executions", on_done: Callable[[int], None] | None) -> None:
+        """Run each distinct prediction once, those of the slowest golds first, and file what came of it."""
+        slowest_first = _slowest_first(executions)
+        jobs = [
+            self._job(
+                one.database,
+                self._text(one.sql),
+                max(self._cpu_limit_s(gold.result) for gold in one.golds),
+                golds=tuple(gold.profile for gold in one.golds),
+            )
+            for one in slowest_first
+        ]
+        outcomes = self._pool.run(jobs, on_done, self.batch_timeout_s)
+        for one, outcome in zip(slowest_first, outcomes, strict=True):
+            one.results.extend(outcome.results)
 
-    def _job(
-        self,
-        database: _Database,
-        sql: str,
-        cpu_limit_s: float,
-        gold: bool = False,
-        segments: tuple[int, ...] | None = None,
-    ) -> Job:
-        return Job(database.path, database.identity, sql, self.limits.timeout_s, cpu_limit_s, gold, segments)
+    def _job(self, database: Database, sql: str, cpu_limit_s: float, golds: tuple[GoldProfile, ...] | None) -> Job:
+        return Job(database, sql, self.limits.timeout_s, cpu_limit_s, compare=self.compare, golds=golds)
 
     def _cpu_limit_s(self, gold: ExecutionResult) -> float:
         if gold.status is not ExecutionStatus.OK:
             return self.limits.timeout_s
         return min(self.limits.timeout_s, max(_SMALLEST_CPU_LIMIT_S, _TIMES_GOLD * gold.elapsed_s))
 
-    def _folded(self, sql: str) -> str:
-        # What is too long to run is not worth reading.
-        return sql if len(sql) > self.limits.max_sql_bytes else fold(sql)
+    def _text(self, sql: str) -> str:
+        """The statement that is run for `sql` in this comparison mode."""
+        if self.compare not in SPIDER_MODES or self._too_long(sql):
+            return sql
+        return spider_text(sql, keep_distinct=self.compare != "spider")
 
-    def _verdict(self, item: "_Work", result: ExecutionResult | None) -> Verdict:
+    def _folded(self, sql: str) -> str:
+        return sql if self._too_long(sql) else fold(self._text(sql))
+
+    def _too_long(self, sql: str) -> bool:
+        """Whether it will not be run, so that reading it is wasted."""
+        return len(sql) > self.limits.max_sql_bytes
+
+    def _verdict(self, item: "_Item", executions: "_Executions") -> Verdict:
         gold = item.gold
+        result = None
+        if item.is_gold_itself:
+            result = gold.result
+        elif item.folded is not None:
+            result = executions[item.key].result_against(gold)
         correct: bool | None = None
         if gold.result.status is ExecutionStatus.OK:
             correct = result is not None and results_match(gold.result, result, self.compare, gold.orders)
@@ -180,51 +192,74 @@ class SQLJudge:
 
 
 @dataclass(frozen=True)
-class _Work:
-    """A request with its gold's outcome and the key of the execution that answers it."""
+class _Item:
+    """A request with its gold and its prediction's folded text, None when there is nothing to run."""
 
     request: JudgeRequest
     gold: _Gold
-    key: _PredictionKey | None
+    folded: str | None
+
+    @property
+    def key(self) -> tuple[Database, str | None]:
+        return self.gold.database, self.folded
+
+    @property
+    def is_gold_itself(self) -> bool:
+        """Whether the prediction says what a gold that ran says, so that running it would tell nothing new."""
+        return self.folded == self.gold.folded and self.gold.result.status is ExecutionStatus.OK
+
+
+@dataclass
+class _Execution:
+    """One distinct prediction on one database, the different golds it is judged against, and how many requests ask."""
+
+    database: Database
+    sql: str
+    golds: list[_Gold] = field(default_factory=list)
+    requests: int = 0
+    results: list[ExecutionResult] = field(default_factory=list)
+
+    @property
+    def expected_s(self) -> float:
+        return max(gold.result.elapsed_s for gold in self.golds)
+
+    def result_against(self, gold: _Gold) -> ExecutionResult:
+        return next(result for one, result in zip(self.golds, self.results, strict=True) if one is gold)
+
+
+_Executions = dict[tuple[Database, str | None], _Execution]
+
+
+def _executions(items: Sequence[_Item]) -> _Executions:
+    """What has to be run for `items`."""
+    executions: _Executions = {}
+    for item in items:
+        if item.request.prediction is None or item.is_gold_itself:
+            continue
+        one = executions.setdefault(item.key, _Execution(item.gold.database, item.request.prediction))
+        one.requests += 1
+        if not any(gold is item.gold for gold in one.golds):
+            one.golds.append(item.gold)
+    return executions
 
 
 def _progress(
-    keys: Sequence[_PredictionKey | None],
-    todo: Sequence[_PredictionKey],
-    on_progress: Callable[[int, int], None] | None,
+    executions: _Executions, requests: int, on_progress: Callable[[int, int], None] | None
 ) -> Callable[[int], None] | None:
     """A pool callback that counts requests instead of jobs; reports at once what needed no job."""
     if on_progress is None:
         return None
-    waiting = dict.fromkeys(todo, 0)
-    for key in keys:
-        if key is not None and key in waiting:
-            waiting[key] += 1
-    settled = len(keys) - sum(waiting.values())
-    on_progress(settled, len(keys))
+    waiting = [one.requests for one in _slowest_first(executions)]
+    settled = requests - sum(waiting)
+    on_progress(settled, requests)
 
     def settle(index: int) -> None:
         nonlocal settled
-        settled += waiting[todo[index]]
-        on_progress(settled, len(keys))
+        settled += waiting[index]
+        on_progress(settled, requests)
 
     return settle
 
 
-def _database(db_path: str) -> _Database:
-    """The file and its present state. Raises `DataError` if it is missing or holds changes outside the main file."""
-    path = os.path.abspath(db_path)
-    name = os.path.splitext(os.path.basename(path))[0]
-    if not os.path.isfile(path):
-        raise DataError(
-            f"Database '{name}' not found: '{path}' is no file. Check the databases folder "
-            f"(expected DIR/<db_id>/<db_id>.sqlite or DIR/<db_id>.sqlite)."
-        )
-    for suffix in ("-wal", "-journal"):
-        if os.path.exists(path + suffix) and os.path.getsize(path + suffix) > 0:
-            raise DataError(
-                f"Database '{name}' is being written: '{path}{suffix}' is not empty. Close the program that has it "
-                f"open, or run PRAGMA wal_checkpoint(TRUNCATE) on it; databases are read as immutable files."
-            )
-    stat = os.stat(path)
-    return _Database(path, f"{stat.st_dev}:{stat.st_ino}:{stat.st_size}:{stat.st_mtime_ns}")
+def _slowest_first(executions: _Executions) -> list[_Execution]:
+    return sorted(executions.values(), key=lambda one: -one.expected_s)

@@ -5,9 +5,9 @@
 
 Each worker has at most one job. A job that is not answered `grace_s` after its time limit, or goes on using CPU time
 beyond its limit, costs its worker the life and counts as a timeout; a worker that dies by itself has its job retried
-once on a fresh one, then the job counts as `worker_died`. So a batch takes at most (jobs / workers) x (limit + grace)
-plus process starts. Which statements to run is decided in `judge.py`; one process as seen from here is `process.py`,
-its inside is `worker.py`.
+once on a fresh one, then the job counts as `worker_died`. A batch has a deadline of its own, after which what has not
+run counts as `worker_died` too: nobody may be blamed for it. Which statements to run is decided in `judge.py`; one
+process as seen from here is `process.py`, its inside is `worker.py`.
 
 A pool belongs to one process; each rank makes its own. Calls from several threads take turns.
 """
@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from arctic_text2sql_r1.databases.base import ExecutionLimits
+from arctic_text2sql_r1.databases.base import GoldProfile
 from arctic_text2sql_r1.databases.base import Job
 from arctic_text2sql_r1.databases.base import JobResult
 from arctic_text2sql_r1.databases.process import WorkerProcess
@@ -30,6 +31,7 @@ from arctic_text2sql_r1.errors import ExecutionError
 from arctic_text2sql_r1.types import ExecutionResult
 from arctic_text2sql_r1.types import ExecutionStatus
 from arctic_text2sql_r1.types import ResultDigests
+from arctic_text2sql_r1.types import RowOverlap
 
 _ATTEMPTS = 2
 _FAILED_STARTS = 3
@@ -58,21 +60,29 @@ class WorkerPool:
         """The processes that are alive now."""
         return [worker.pid for worker in self._workers]
 
-    def run(self, jobs: Sequence[Job], on_done: Callable[[int], None] | None = None) -> list[JobResult]:
-        """Run every job and return the results in the order of `jobs`.
+    def run(
+        self,
+        jobs: Sequence[Job],
+        on_done: Callable[[int], None] | None = None,
+        batch_timeout_s: float | None = None,
+    ) -> list[JobResult]:
+        """Run every job and return the results in the order of `jobs`, after `batch_timeout_s` at the latest.
 
-        `on_done` is called with a job's index as soon as that job is settled. Raises `DataError` for a database
-        that cannot be read and `ExecutionError` when workers cannot be started; a batch that was broken off so
-        leaves no worker busy.
+        Without a batch timeout it is twice what the jobs may take by their own limits, and a minute for process
+        starts. `on_done` is called with a job's index as soon as that job is settled. Raises `DataError` for a
+        database that cannot be read and `ExecutionError` when workers cannot be started; a batch that was broken off
+        so leaves no worker busy.
         """
         self._check_usable()
         with self._lock:
             batch = _Batch(jobs, on_done)
+            limit_s = self._longest_s(jobs) if batch_timeout_s is None else batch_timeout_s
+            batch.end = time.monotonic() + limit_s
             try:
                 self._serve(batch)
             finally:
                 self._workers = [self._replaced(w) if w.job is not None else w for w in self._workers]
-            return batch.finished()
+            return batch.finished(late=f"did not run within the {limit_s:g} s that its batch may take")
 
     def close(self) -> None:
         """End every worker; none is left when this returns. Idempotent, and harmless in a forked child."""
@@ -93,11 +103,15 @@ class WorkerPool:
                 f"make a pool in each process that judges SQL."
             )
 
+    def _longest_s(self, jobs: Sequence[Job]) -> float:
+        grace_s = self.limits.grace_s + 1.0  # a killed worker's successor has to start
+        return 60.0 + 2 * sum(job.timeout_s + grace_s for job in jobs) / len(self._workers)
+
     def _serve(self, batch: "_Batch") -> None:
         failed_starts = 0
-        while not batch.complete:
+        while not batch.complete and time.monotonic() < batch.end:
             self._hand_out(batch)
-            arrived = self._wait()
+            arrived = self._wait(batch.end)
             now = time.monotonic()
             for place, worker in enumerate(self._workers):
                 if worker.has_unsent:
@@ -114,14 +128,14 @@ class WorkerPool:
             if worker.ready and worker.job is None and (job := batch.take(worker)) is not None:
                 worker.send(job, kill_after_s=job.timeout_s + self.limits.grace_s)
 
-    def _wait(self) -> set[int]:
+    def _wait(self, batch_end: float) -> set[int]:
         """Wait for something to read or to write, or the next deadline; the descriptors that can be read."""
         with selectors.DefaultSelector() as selector:
             for worker in self._workers:
                 selector.register(worker.output_fd, selectors.EVENT_READ)
                 if worker.has_unsent:
                     selector.register(worker.input_fd, selectors.EVENT_WRITE)
-            first_deadline = min(worker.kill_at for worker in self._workers)
+            first_deadline = min(batch_end, *(worker.kill_at for worker in self._workers))
             ready = selector.select(timeout=min(60.0, max(0.0, first_deadline - time.monotonic())))
         return {int(key.fd) for key, events in ready if events & selectors.EVENT_READ}
 
@@ -150,11 +164,10 @@ class WorkerPool:
         worker.job = None
         if not died or worker.ran_out_of_cpu_time:
             late = "killed: the statement could not be interrupted"
-            batch.settle(worker, _failure(ExecutionStatus.TIMEOUT, late, worker.busy_s))
+            batch.settle(worker, ExecutionResult(ExecutionStatus.TIMEOUT, error=late, elapsed_s=worker.busy_s))
         elif not batch.retry(worker):
-            batch.settle(
-                worker, _failure(ExecutionStatus.WORKER_DIED, f"worker died twice: {worker.complaint()}", 0.0)
-            )
+            error = f"worker died twice: {worker.complaint()}"
+            batch.settle(worker, ExecutionResult(ExecutionStatus.WORKER_DIED, error=error))
 
     def _replaced(self, worker: WorkerProcess) -> WorkerProcess:
         worker.discard()
@@ -165,6 +178,7 @@ class _Batch:
     """The jobs of one call: which wait, which run where, what came of them."""
 
     def __init__(self, jobs: Sequence[Job], on_done: Callable[[int], None] | None) -> None:
+        self.end = float("inf")
         self._jobs = jobs
         self._on_done = on_done
         self._waiting = deque(range(len(jobs)))
@@ -185,9 +199,12 @@ class _Batch:
         self._running[worker] = index
         return self._jobs[index]
 
-    def settle(self, worker: WorkerProcess, result: JobResult) -> None:
+    def settle(self, worker: WorkerProcess, outcome: JobResult | ExecutionResult) -> None:
+        """File what came of the job of `worker`; an execution result stands for itself against every gold."""
         index = self._running.pop(worker)
-        self._results[index] = result
+        if isinstance(outcome, ExecutionResult):
+            outcome = JobResult.failed(self._jobs[index], outcome)
+        self._results[index] = outcome
         if self._on_done is not None:
             self._on_done(index)
 
@@ -198,31 +215,39 @@ class _Batch:
         self._waiting.appendleft(self._running.pop(worker))
         return True
 
-    def finished(self) -> list[JobResult]:
-        return [self._results[index] for index in range(len(self._jobs))]
-
-
-def _failure(status: ExecutionStatus, error: str, elapsed_s: float) -> JobResult:
-    return JobResult(ExecutionResult(status, error=error, elapsed_s=elapsed_s))
+    def finished(self, late: str) -> list[JobResult]:
+        """Every result; `late` is what is said of jobs that have none."""
+        missing = ExecutionResult(ExecutionStatus.WORKER_DIED, error=late)
+        return [self._results.get(i) or JobResult.failed(job, missing) for i, job in enumerate(self._jobs)]
 
 
 def _parse(message: dict[str, Any], job: Job) -> JobResult:
     """A worker's answer as typed records. Raises `DataError` when it could not read the database."""
     if "database_unusable" in message:
         raise DataError(
-            f"Cannot read database '{job.db_path}': {message['database_unusable']}. Expected a SQLite file; copy or "
-            f"download it again."
+            f"Cannot read database '{job.database.location}': {message['database_unusable']}. Expected a SQLite file; "
+            f"copy or download it again."
         )
-    fields = message["result"]
-    digests = fields["digests"]
-    result = ExecutionResult(
+    profile = message["profile"]
+    results = tuple(_parse_result(fields) for fields in message["results"])
+    return JobResult(results, None if profile is None else _parse_profile(profile))
+
+
+def _parse_result(fields: dict[str, Any]) -> ExecutionResult:
+    digests, overlap = fields["digests"], fields["overlap"]
+    return ExecutionResult(
         status=ExecutionStatus(fields["status"]),
         row_count=fields["row_count"],
         column_count=fields["column_count"],
         digests=None if digests is None else ResultDigests(**digests),
+        column_names=tuple(fields["column_names"]),
         sample_rows=tuple(tuple(row) for row in fields["sample_rows"]),
+        overlap=None if overlap is None else RowOverlap(**overlap),
         elapsed_s=fields["elapsed_s"],
         error=fields["error"],
     )
-    segments = message["segments"]
-    return JobResult(result, None if segments is None else tuple(segments))
+
+
+def _parse_profile(fields: dict[str, Any]) -> GoldProfile:
+    segments = fields["segments"]
+    return GoldProfile(segments=None if segments is None else tuple(segments), rows=fields["rows"])

@@ -20,11 +20,13 @@ import sqlite3
 import time
 from urllib.parse import quote
 
+from arctic_text2sql_r1.databases.base import Database
 from arctic_text2sql_r1.databases.base import DatabaseUnusable
 from arctic_text2sql_r1.databases.base import Deadline
 from arctic_text2sql_r1.databases.base import ExecutionLimits
 from arctic_text2sql_r1.databases.base import RowSink
 from arctic_text2sql_r1.databases.sqltext import first_word
+from arctic_text2sql_r1.errors import DataError
 from arctic_text2sql_r1.types import ExecutionResult
 from arctic_text2sql_r1.types import ExecutionStatus
 
@@ -63,9 +65,28 @@ _DENIED_TEXTS = (
 _SYNTAX_TEXTS = ("syntax error", "incomplete input", "unrecognized token", "number of bindings")
 
 
-def open_engine(db_path: str, limits: ExecutionLimits) -> "SQLiteEngine":
-    """A hardened connection to the file at `db_path`; raises `DatabaseUnusable` if it is no readable database."""
-    return SQLiteEngine(db_path, limits)
+def locate(db_path: str) -> Database:
+    """The file and its present state. Raises `DataError` if it is missing or holds changes outside the main file."""
+    path = os.path.abspath(db_path)
+    name = os.path.splitext(os.path.basename(path))[0]
+    if not os.path.isfile(path):
+        raise DataError(
+            f"Database '{name}' not found: '{path}' is no file. Check the databases folder "
+            f"(expected DIR/<db_id>/<db_id>.sqlite or DIR/<db_id>.sqlite)."
+        )
+    for suffix in ("-wal", "-journal"):
+        if os.path.exists(path + suffix) and os.path.getsize(path + suffix) > 0:
+            raise DataError(
+                f"Database '{name}' is being written: '{path}{suffix}' is not empty. Close the program that has it "
+                f"open, or run PRAGMA wal_checkpoint(TRUNCATE) on it; databases are read as immutable files."
+            )
+    stat = os.stat(path)
+    return Database("sqlite", path, f"{stat.st_dev}:{stat.st_ino}:{stat.st_size}:{stat.st_mtime_ns}")
+
+
+def open_engine(location: str, limits: ExecutionLimits) -> "SQLiteEngine":
+    """A hardened connection to the file at `location`; raises `DatabaseUnusable` if it is no readable database."""
+    return SQLiteEngine(location, limits)
 
 
 class SQLiteEngine:

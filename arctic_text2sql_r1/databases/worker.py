@@ -24,15 +24,18 @@ from dataclasses import replace
 from typing import Any
 from typing import BinaryIO
 
+from arctic_text2sql_r1.databases.base import Database
 from arctic_text2sql_r1.databases.base import DatabaseUnusable
 from arctic_text2sql_r1.databases.base import Deadline
 from arctic_text2sql_r1.databases.base import Engine
 from arctic_text2sql_r1.databases.base import ExecutionLimits
+from arctic_text2sql_r1.databases.base import GoldProfile
 from arctic_text2sql_r1.databases.base import Job
 from arctic_text2sql_r1.databases.base import JobResult
-from arctic_text2sql_r1.databases.base import OpenEngine
+from arctic_text2sql_r1.databases.compare import SPIDER_MODES
 from arctic_text2sql_r1.databases.compare import RowDigester
-from arctic_text2sql_r1.databases.sqlite import open_engine as open_sqlite
+from arctic_text2sql_r1.databases.engines import open_engine
+from arctic_text2sql_r1.databases.spider import PermutationDigester
 from arctic_text2sql_r1.databases.ties import KeyedDigester
 from arctic_text2sql_r1.databases.ties import with_sort_keys
 from arctic_text2sql_r1.types import ExecutionResult
@@ -44,19 +47,18 @@ _MAX_ERROR_CHARACTERS = 500
 
 
 class EngineCache:
-    """The most recently used engines, by file, state of the file and role (gold or prediction)."""
+    """The most recently used engines, by database, its state, and role (gold or prediction)."""
 
-    def __init__(self, open_engine: OpenEngine, limits: ExecutionLimits) -> None:
-        self._open_engine = open_engine
+    def __init__(self, limits: ExecutionLimits) -> None:
         self._limits = limits
-        self._engines: OrderedDict[tuple[str, str, bool], Engine] = OrderedDict()
+        self._engines: OrderedDict[tuple[Database, bool], Engine] = OrderedDict()
 
     def get(self, job: Job) -> Engine:
-        key = (job.db_path, job.identity, job.gold)
+        key = (job.database, job.golds is None)
         if key not in self._engines:
             if len(self._engines) >= _OPEN_ENGINES:
                 self._engines.popitem(last=False)[1].close()
-            self._engines[key] = self._open_engine(job.db_path, self._limits)
+            self._engines[key] = open_engine(job.database, self._limits)
         self._engines.move_to_end(key)
         return self._engines[key]
 
@@ -64,20 +66,27 @@ class EngineCache:
 def run_job(engine: Engine, job: Job) -> JobResult:
     """Run one job on an open engine and digest its rows."""
     deadline = Deadline(job.timeout_s, job.cpu_limit_s)
-    digester = RowDigester()
+    digester = PermutationDigester(job.compare) if job.compare in SPIDER_MODES else RowDigester(job.compare)
     result = engine.execute(job.sql, deadline, digester)
     if result.status is not ExecutionStatus.OK:
-        return JobResult(_with_short_error(result))
-    segments = job.segments
-    if job.gold:
-        segments = _tie_segments(engine, job.sql, digester, deadline)
-    result = replace(result, digests=digester.digests(segments), sample_rows=tuple(digester.sample_rows))
-    return JobResult(result, segments if job.gold else None)
+        return JobResult.failed(job, _with_short_error(result))
+    result = replace(result, column_names=digester.short_column_names, sample_rows=tuple(digester.sample_rows))
+    if job.golds is not None:
+        return JobResult(tuple(_against(gold, result, digester) for gold in job.golds))
+    itself = GoldProfile(_tie_segments(engine, job, digester, deadline), digester.packed_rows())
+    return JobResult((_against(itself, result, digester),), itself)
 
 
-def _tie_segments(engine: Engine, gold_sql: str, plain: RowDigester, deadline: Deadline) -> tuple[int, ...] | None:
+def _against(gold: GoldProfile, result: ExecutionResult, digester: RowDigester) -> ExecutionResult:
+    overlap = None if gold.rows is None else digester.overlap(gold.rows)
+    return replace(result, digests=digester.digests(gold.segments), overlap=overlap)
+
+
+def _tie_segments(engine: Engine, job: Job, plain: RowDigester, deadline: Deadline) -> tuple[int, ...] | None:
     """The tie groups of a gold result, None when every row has its own place or the groups cannot be learnt."""
-    keyed = with_sort_keys(gold_sql, plain.column_names)
+    if job.compare != "default":
+        return None
+    keyed = with_sort_keys(job.sql, plain.column_names)
     if keyed is None:
         return None
     digester = KeyedDigester(keyed)
@@ -99,7 +108,9 @@ def answer(cache: EngineCache, job: Job) -> dict[str, Any]:
         return dict(database_unusable=str(error))
     except MemoryError:
         # Digesting or opening ran into the limit of the whole process: the statement's size is to blame all the same.
-        return asdict(JobResult(ExecutionResult(ExecutionStatus.MEMORY, error="worker process out of memory")))
+        return asdict(
+            JobResult.failed(job, ExecutionResult(ExecutionStatus.MEMORY, error="worker process out of memory"))
+        )
 
 
 def read_message(stream: BinaryIO) -> Any | None:
@@ -114,6 +125,15 @@ def encode_message(message: Any) -> bytes:
     """A message as it goes over the pipe. ASCII only, so that lone surrogates pass."""
     body = json.dumps(message).encode("ascii")
     return _HEADER.pack(len(body)) + body
+
+
+def _parse_job(message: dict[str, Any]) -> Job:
+    golds = message.pop("golds")
+    return Job(
+        database=Database(**message.pop("database")),
+        golds=None if golds is None else tuple(GoldProfile(**gold) for gold in golds),
+        **message,
+    )
 
 
 def bound_process(limits: ExecutionLimits) -> None:
@@ -152,12 +172,12 @@ def main() -> None:
     limits = ExecutionLimits(**json.loads(sys.argv[1]))
     threading.Thread(target=end_with_parent, args=(sys.stdin.fileno(),), daemon=True).start()
     bound_process(limits)
-    cache = EngineCache(open_sqlite, limits)
+    cache = EngineCache(limits)
     output = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     output.write(encode_message(dict(ready=True)))
     output.flush()
     while (message := read_message(sys.stdin.buffer)) is not None:
-        job = Job(**message)
+        job = _parse_job(message)
         allow_cpu(job)
         output.write(encode_message(answer(cache, job)))
         output.flush()

@@ -19,13 +19,8 @@ _RUNS = 0.1
 
 @REWARDS.register("execution")
 def execution(record: RewardRecord) -> RewardOutput:
-    """1.0, 0.1 or 0.0; does not apply when gold fails or when our own worker died under the prediction."""
-    verdict = record.verdict
-    if verdict.correct is None:
-        return RewardOutput(None)
-    if verdict.correct:
+    """1.0, 0.1 or 0.0."""
+    if record.verdict.correct:
         return RewardOutput(_CORRECT)
-    status = None if verdict.result is None else verdict.result.status
-    if status is ExecutionStatus.WORKER_DIED:  # not known to be the prediction's fault
-        return RewardOutput(None)
-    return RewardOutput(_RUNS if status is ExecutionStatus.OK else 0.0)
+    runs = record.result is not None and record.result.status is ExecutionStatus.OK
+    return RewardOutput(_RUNS if runs else 0.0)

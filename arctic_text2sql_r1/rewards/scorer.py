@@ -4,9 +4,11 @@
 """Scores a batch of completions: extract the SQL, judge it once, add up the weighted rewards.
 
 Which number a verdict earns is each reward's own file; how SQL is extracted is `prompts/formats.py`, how it is judged
-`databases/judge.py`.
+`databases/judge.py`, which right results look bought `suspicion.py`.
 """
 
+import functools
+import inspect
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,24 +18,35 @@ from arctic_text2sql_r1.databases.judge import SQLJudge
 from arctic_text2sql_r1.prompts.formats import ParsedCompletion
 from arctic_text2sql_r1.prompts.formats import extract_sql
 from arctic_text2sql_r1.rewards.base import REWARDS
+from arctic_text2sql_r1.rewards.base import RewardFunction
+from arctic_text2sql_r1.rewards.base import RewardOutput
 from arctic_text2sql_r1.rewards.base import RewardRecord
+from arctic_text2sql_r1.rewards.base import WeightedReward
+from arctic_text2sql_r1.rewards.base import caution_of
+from arctic_text2sql_r1.rewards.suspicion import suspicions
 from arctic_text2sql_r1.types import Completion
+from arctic_text2sql_r1.types import ExecutionStatus
 from arctic_text2sql_r1.types import Text2SQLExample
 from arctic_text2sql_r1.types import Verdict
+
+DEFAULT_REWARDS = (WeightedReward("execution"),)
+_NO_SQL = ParsedCompletion(prediction=None, problem="empty_completion")
 
 
 @dataclass(frozen=True)
 class ScoredCompletion:
     """A completion's reward and how it came about.
 
-    `reward` is None when no reward applies (gold fails): the row must not be trained on. `components` holds each
-    reward's unweighted score under its name and its named parts under `name/part`.
+    `reward` is None when the row cannot be judged (gold failed, or the worker died twice) or no reward applies to it:
+    it must not be trained on. `components` holds each reward's unweighted score under its name and its named parts
+    under `name/part`. `suspicions` names what makes a right result look bought (see `suspicion.py`).
     """
 
     parsed: ParsedCompletion
     verdict: Verdict
     reward: float | None
     components: dict[str, float]
+    suspicions: tuple[str, ...] = ()
 
 
 class RewardScorer:
@@ -42,18 +55,24 @@ class RewardScorer:
     def __init__(
         self,
         judge: SQLJudge,
-        rewards: Sequence[tuple[str, float]] = (("execution", 1.0),),
+        rewards: Sequence[WeightedReward] = DEFAULT_REWARDS,
         completion_format: str = "think_answer",
         parser: str = "strict",
         prefill: str = "",
     ) -> None:
-        _check_weights(rewards)
+        check_rewards(rewards)
         extract_sql("", completion_format=completion_format, parser=parser)  # an unknown name fails here, not later
         self._judge = judge
-        self._rewards = [(name, REWARDS.get(name), weight) for name, weight in rewards]
+        self._rewards = [(reward, _bound(reward)) for reward in rewards]
         self._completion_format = completion_format
         self._parser = parser
         self._prefill = prefill
+
+    @property
+    def cautions(self) -> list[str]:
+        """One line for each reward under which a wrong result can outscore a right one; to be shown once at start."""
+        named = ((reward.name, caution_of(REWARDS.get(reward.name))) for reward, _ in self._rewards)
+        return [f"reward '{name}': {caution}" for name, caution in named if caution is not None]
 
     def score(self, examples: Sequence[Text2SQLExample], completions: Sequence[Completion]) -> list[ScoredCompletion]:
         """Score `completions[i]` as written for `examples[i]`, in order. Raises what `SQLJudge.judge` raises."""
@@ -66,6 +85,21 @@ class RewardScorer:
             )
             for completion in completions
         ]
+        return self._score_parsed(examples, completions, parsed, self._completion_format, self._prefill)
+
+    def score_sql(self, examples: Sequence[Text2SQLExample], sql: Sequence[str | None]) -> list[ScoredCompletion]:
+        """Score bare statements, taken as they are, as completions in the `plain` format."""
+        parsed = [_NO_SQL if text is None or text.strip() == "" else ParsedCompletion(text, None) for text in sql]
+        return self._score_parsed(examples, [Completion(text=text or "") for text in sql], parsed, "plain", prefill="")
+
+    def _score_parsed(
+        self,
+        examples: Sequence[Text2SQLExample],
+        completions: Sequence[Completion],
+        parsed: Sequence[ParsedCompletion],
+        completion_format: str,
+        prefill: str,
+    ) -> list[ScoredCompletion]:
         verdicts = self._judge.judge(
             [
                 JudgeRequest(db_path=example.db_path, gold_sql=example.gold_sql, prediction=one.prediction)
@@ -73,36 +107,68 @@ class RewardScorer:
             ]
         )
         rows = zip(examples, completions, parsed, verdicts, strict=True)
-        return [self._scored(RewardRecord(*row)) for row in rows]
+        return [self._scored(RewardRecord(*row, completion_format, prefill)) for row in rows]
 
     def _scored(self, record: RewardRecord) -> ScoredCompletion:
         components: dict[str, float] = {}
         total: float | None = None
-        for name, function, weight in self._rewards:
-            output = function(record)
-            components.update((f"{name}/{part}", value) for part, value in output.components.items())
-            if output.score is None:
-                continue
-            _check_finite(name, output.score, record)
-            components[name] = output.score
-            total = (total or 0.0) + weight * output.score
-        return ScoredCompletion(record.parsed, record.verdict, total, components)
+        for reward, function in self._rewards if _can_be_judged(record.verdict) else ():
+            output = _checked(reward.name, function(record), record)
+            components.update((f"{reward.name}/{part}", value) for part, value in output.components.items())
+            if output.score is not None:
+                components[reward.name] = output.score
+                total = (total or 0.0) + reward.weight * output.score
+        found = suspicions(record.verdict, record.example.gold_sql)
+        return ScoredCompletion(record.parsed, record.verdict, total, components, found)
 
 
-def _check_weights(rewards: Sequence[tuple[str, float]]) -> None:
+def check_rewards(rewards: Sequence[WeightedReward]) -> None:
+    """Raise ValueError for an empty list, a reward listed twice, a weight or an option that cannot be used.
+
+    Raises `RegistryError` for an unknown name.
+    """
     if len(rewards) == 0:
         raise ValueError(f"No reward given; expected at least one of {', '.join(REWARDS.names())} with a weight.")
-    names = [name for name, _ in rewards]
+    names = [reward.name for reward in rewards]
     if len(set(names)) < len(names):
         raise ValueError(f"A reward is listed twice in {names}; give each one weight.")
-    for name, weight in rewards:
-        if not math.isfinite(weight):
-            raise ValueError(f"Weight of reward '{name}' is {weight}; expected a finite number.")
+    for reward in rewards:
+        if not math.isfinite(reward.weight):
+            raise ValueError(f"Weight of reward '{reward.name}' is {reward.weight}; expected a finite number.")
+        _bound(reward)
 
 
-def _check_finite(name: str, score: float, record: RewardRecord) -> None:
-    if not math.isfinite(score):
+def _bound(reward: WeightedReward) -> RewardFunction:
+    """The reward's function with its options filled in. Raises ValueError for an option that it does not have."""
+    function = REWARDS.get(reward.name)
+    if len(reward.options) == 0:
+        return function
+    parameters = inspect.signature(function).parameters.values()
+    known = [p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY]
+    unknown = sorted(set(reward.options) - set(known))
+    if len(unknown) > 0 and not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters):
         raise ValueError(
-            f"Reward '{name}' returned {score} for example '{record.example.example_id}'; expected a finite number, "
-            f"or None where it does not apply."
+            f"Reward '{reward.name}' has no option {', '.join(map(repr, unknown))}. "
+            f"Its options: {', '.join(known) or 'none'}."
         )
+    return functools.partial(function, **reward.options)
+
+
+def _can_be_judged(verdict: Verdict) -> bool:
+    """Whether the outcome is the prediction's own: gold ran, and no worker of ours died under it."""
+    died = verdict.result is not None and verdict.result.status is ExecutionStatus.WORKER_DIED
+    return verdict.correct is not None and not died
+
+
+def _checked(name: str, output: RewardOutput, record: RewardRecord) -> RewardOutput:
+    """`output`, or ValueError when it is not what a reward may return."""
+    if not isinstance(output, RewardOutput):
+        raise ValueError(
+            f"Reward '{name}' returned {output!r} for example '{record.example.example_id}'; expected a RewardOutput."
+        )
+    if output.score is not None and not math.isfinite(output.score):
+        raise ValueError(
+            f"Reward '{name}' returned {output.score} for example '{record.example.example_id}'; expected a finite "
+            f"number, or None where it does not apply."
+        )
+    return output

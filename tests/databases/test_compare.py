@@ -119,5 +119,5 @@ def test_statement_without_result_set_matches_nothing() -> None:
 
 
 def test_unknown_mode_lists_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="'spider'.*default, bird"):
-        results_match(result_of([]), result_of([]), mode="spider", gold_orders=False)
+    with pytest.raises(ValueError, match="'exact'.*default, bird, spider"):
+        results_match(result_of([]), result_of([]), mode="exact", gold_orders=False)

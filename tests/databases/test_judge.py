@@ -112,8 +112,8 @@ def test_bird_mode_compares_sets(shop: str) -> None:
 
 
 def test_unknown_mode_is_refused_before_any_worker_starts() -> None:
-    with pytest.raises(ValueError, match="'spider'.*default, bird"):
-        SQLJudge(compare="spider")
+    with pytest.raises(ValueError, match="'exact'.*default, bird"):
+        SQLJudge(compare="exact")
 
 
 @pytest.mark.parametrize("gold", ["SELECT missing FROM item", "DELETE FROM item", "", "SELECT n FROM many a, many b"])

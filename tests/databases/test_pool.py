@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from arctic_text2sql_r1.databases.base import Database
 from arctic_text2sql_r1.databases.base import ExecutionLimits
 from arctic_text2sql_r1.databases.base import Job
 from arctic_text2sql_r1.databases.pool import WorkerPool
@@ -27,7 +28,7 @@ ENDLESS = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELEC
 
 
 def job(shop: str, sql: str, timeout_s: float = 1.0) -> Job:
-    return Job(db_path=shop, identity="1", sql=sql, timeout_s=timeout_s, cpu_limit_s=timeout_s)
+    return Job(Database("sqlite", shop, "1"), sql=sql, timeout_s=timeout_s, cpu_limit_s=timeout_s)
 
 
 def is_alive(pid: int) -> bool:
@@ -72,7 +73,7 @@ def test_job_of_a_killed_worker_is_retried_and_the_batch_completes(shop: str) ->
         killer = kill_when_busy(pool, times=1)
         outcomes = pool.run([job(shop, ENDLESS)] + [job(shop, f"SELECT {n}") for n in range(5)])
         killer.join()
-    assert [outcome.result.status.value for outcome in outcomes] == ["timeout"] + ["ok"] * 5
+    assert [outcome.results[0].status.value for outcome in outcomes] == ["timeout"] + ["ok"] * 5
 
 
 def test_job_whose_worker_dies_twice_is_given_up(shop: str) -> None:
@@ -81,8 +82,8 @@ def test_job_whose_worker_dies_twice_is_given_up(shop: str) -> None:
         killer = kill_when_busy(pool, times=2)
         outcomes = pool.run([job(shop, ENDLESS, timeout_s=5.0), job(shop, "SELECT 1")])
         killer.join()
-    assert [outcome.result.status.value for outcome in outcomes] == ["worker_died", "ok"]
-    assert "exit status -9" in (outcomes[0].result.error or "")
+    assert [outcome.results[0].status.value for outcome in outcomes] == ["worker_died", "ok"]
+    assert "exit status -9" in (outcomes[0].results[0].error or "")
 
 
 def test_stopped_worker_counts_as_a_timeout(shop: str) -> None:
@@ -91,22 +92,22 @@ def test_stopped_worker_counts_as_a_timeout(shop: str) -> None:
         os.kill(pool.worker_pids[0], signal.SIGSTOP)
         # The statement is larger than a pipe's buffer: not even sending it may block.
         outcomes = pool.run([job(shop, f"SELECT '{'x' * 400_000}'"), job(shop, "SELECT 1")])
-    assert [outcome.result.status.value for outcome in outcomes] == ["timeout", "ok"]
+    assert [outcome.results[0].status.value for outcome in outcomes] == ["timeout", "ok"]
 
 
 def test_worker_outlives_a_statement_that_sqlite_can_interrupt(shop: str) -> None:
     with WorkerPool(1, LIMITS) as pool:
         before = pool.worker_pids
-        assert pool.run([job(shop, ENDLESS, timeout_s=0.1)])[0].result.status is ExecutionStatus.TIMEOUT
+        assert pool.run([job(shop, ENDLESS, timeout_s=0.1)])[0].results[0].status is ExecutionStatus.TIMEOUT
         assert pool.worker_pids == before
 
 
 @pytest.mark.parametrize("sql", [ENDLESS, "SELECT printf('%.*c', 1000000000, 'x')"])
 def test_cpu_limit_ends_a_statement_long_before_its_wall_limit(sql: str, shop: str) -> None:
     with WorkerPool(1, LIMITS) as pool:
-        outcome = pool.run([Job(db_path=shop, identity="1", sql=sql, timeout_s=60.0, cpu_limit_s=0.3)])[0]
-    assert outcome.result.status is ExecutionStatus.TIMEOUT
-    assert outcome.result.elapsed_s < 20.0
+        outcome = pool.run([Job(Database("sqlite", shop, "1"), sql=sql, timeout_s=60.0, cpu_limit_s=0.3)])[0]
+    assert outcome.results[0].status is ExecutionStatus.TIMEOUT
+    assert outcome.results[0].elapsed_s < 20.0
 
 
 def test_worker_killed_between_batches_is_replaced(shop: str) -> None:
@@ -114,7 +115,7 @@ def test_worker_killed_between_batches_is_replaced(shop: str) -> None:
         for pid in pool.worker_pids:
             os.kill(pid, signal.SIGKILL)
         outcomes = pool.run([job(shop, f"SELECT {n}") for n in range(4)])
-    assert all(outcome.result.status is ExecutionStatus.OK for outcome in outcomes)
+    assert all(outcome.results[0].status is ExecutionStatus.OK for outcome in outcomes)
 
 
 def test_no_process_is_left_after_close(shop: str) -> None:
@@ -131,12 +132,12 @@ def test_no_process_is_left_after_close(shop: str) -> None:
 def test_workers_die_with_their_parent_in_the_middle_of_a_query(shop: str) -> None:
     script = f"""
 import json, sys
-from arctic_text2sql_r1.databases.base import ExecutionLimits, Job
+from arctic_text2sql_r1.databases.base import Database, ExecutionLimits, Job
 from arctic_text2sql_r1.databases.pool import WorkerPool
 pool = WorkerPool(2, ExecutionLimits(timeout_s=60.0))
-pool.run([Job({shop!r}, "1", "SELECT 1", 60.0, 60.0)])
+pool.run([Job(Database("sqlite", {shop!r}, "1"), "SELECT 1", 60.0, 60.0)])
 print(json.dumps(pool.worker_pids), flush=True)
-pool.run([Job({shop!r}, "1", {ENDLESS!r}, 60.0, 60.0)] * 2)
+pool.run([Job(Database("sqlite", {shop!r}, "1"), {ENDLESS!r}, 60.0, 60.0)] * 2)
 """
     parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=ROOT)
     assert parent.stdout is not None
@@ -191,7 +192,7 @@ def test_threads_take_turns(shop: str) -> None:
 
     def work(number: int) -> None:
         outcomes = pool.run([job(shop, f"SELECT n FROM many LIMIT {number + n}") for n in range(10)])
-        found[number] = [outcome.result.row_count for outcome in outcomes]
+        found[number] = [outcome.results[0].row_count for outcome in outcomes]
 
     with WorkerPool(2, LIMITS) as pool:
         threads = [threading.Thread(target=work, args=(number,)) for number in (1, 20, 40)]
@@ -219,7 +220,7 @@ def test_forked_child_may_not_use_its_parents_pool(shop: str) -> None:
         os.waitpid(child, 0)
         assert select.select([reading], [], [], 5)[0] == [reading]
         assert b"make a pool in each process" in os.read(reading, 1000)
-        assert pool.run([job(shop, "SELECT 1")])[0].result.status is ExecutionStatus.OK
+        assert pool.run([job(shop, "SELECT 1")])[0].results[0].status is ExecutionStatus.OK
         assert pool.worker_pids == pids
     os.close(reading)
     os.close(writing)
@@ -233,7 +234,7 @@ def test_broken_off_batch_leaves_no_worker_busy(shop: str) -> None:
         with pytest.raises(KeyboardInterrupt):
             pool.run([job(shop, ENDLESS, timeout_s=30.0), job(shop, "SELECT 1")], on_done=fail)
         start = time.monotonic()
-        assert pool.run([job(shop, "SELECT 2")] * 3)[2].result.status is ExecutionStatus.OK
+        assert pool.run([job(shop, "SELECT 2")] * 3)[2].results[0].status is ExecutionStatus.OK
     assert time.monotonic() - start < 10.0
 
 

@@ -12,6 +12,7 @@ import pytest
 from arctic_text2sql_r1.databases.judge import SQLJudge
 from arctic_text2sql_r1.errors import RegistryError
 from arctic_text2sql_r1.rewards.base import REWARDS
+from arctic_text2sql_r1.rewards.base import WeightedReward
 from arctic_text2sql_r1.rewards.scorer import RewardScorer
 from arctic_text2sql_r1.types import Completion
 from arctic_text2sql_r1.types import Text2SQLExample
@@ -53,7 +54,7 @@ def test_batch_keeps_its_order(judge: SQLJudge, example: Text2SQLExample) -> Non
 def test_reward_is_the_weighted_sum_and_components_are_not_weighted(
     judge: SQLJudge, example: Text2SQLExample, own: str
 ) -> None:
-    scorer = RewardScorer(judge, [("execution", 2.0), (f"{own}:brevity", -3.0)])
+    scorer = RewardScorer(judge, [WeightedReward("execution", 2.0), WeightedReward(f"{own}:brevity", -3.0)])
     scored = scorer.score([example], [RIGHT])[0]
     assert scored.reward == 0.5  # 2 x 1.0 - 3 x 0.5
     characters = float(len(RIGHT.text))
@@ -63,37 +64,39 @@ def test_reward_is_the_weighted_sum_and_components_are_not_weighted(
 def test_reward_that_does_not_apply_is_left_out_of_the_sum(
     judge: SQLJudge, example: Text2SQLExample, own: str
 ) -> None:
-    scored = RewardScorer(judge, [("execution", 1.0), (f"{own}:never", 9.0)]).score([example], [WRONG])[0]
+    scored = RewardScorer(judge, [WeightedReward("execution", 1.0), WeightedReward(f"{own}:never", 9.0)]).score(
+        [example], [WRONG]
+    )[0]
     assert scored.reward == 0.1
     assert scored.components == {"execution": 0.1, f"{own}:never/looked": 1.0}
 
 
 def test_reward_is_none_only_when_nothing_applies(judge: SQLJudge, example: Text2SQLExample, own: str) -> None:
     failing = replace(example, gold_sql="SELECT title FROM item")
-    both = RewardScorer(judge, [("execution", 1.0), (f"{own}:brevity", 1.0)])
-    assert both.score([failing], [RIGHT])[0].reward == 0.5
+    both = RewardScorer(judge, [WeightedReward("execution", 1.0), WeightedReward(f"{own}:brevity", 1.0)])
+    assert both.score([failing], [RIGHT])[0].reward is None
     assert RewardScorer(judge).score([failing], [RIGHT])[0].reward is None
 
 
 def test_reward_that_is_not_a_number_is_an_error(judge: SQLJudge, example: Text2SQLExample, own: str) -> None:
     with pytest.raises(ValueError, match="broken' returned nan for example 'e1'"):
-        RewardScorer(judge, [(f"{own}:broken", 1.0)]).score([example], [RIGHT])
+        RewardScorer(judge, [WeightedReward(f"{own}:broken", 1.0)]).score([example], [RIGHT])
 
 
 def test_unknown_reward_lists_the_known_ones(judge: SQLJudge) -> None:
     with pytest.raises(RegistryError, match="'exact'.*execution"):
-        RewardScorer(judge, [("exact", 1.0)])
+        RewardScorer(judge, [WeightedReward("exact", 1.0)])
 
 
 @pytest.mark.parametrize(
     ("rewards", "message"),
     [
         ([], "No reward given"),
-        ([("execution", 1.0), ("execution", 2.0)], "listed twice"),
-        ([("execution", float("nan"))], "Weight of reward 'execution' is nan"),
+        ([WeightedReward("execution", 1.0), WeightedReward("execution", 2.0)], "listed twice"),
+        ([WeightedReward("execution", float("nan"))], "Weight of reward 'execution' is nan"),
     ],
 )
-def test_unusable_reward_list_is_refused(judge: SQLJudge, rewards: list[tuple[str, float]], message: str) -> None:
+def test_unusable_reward_list_is_refused(judge: SQLJudge, rewards: list[WeightedReward], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         RewardScorer(judge, rewards)
 
