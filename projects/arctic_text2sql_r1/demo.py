@@ -128,7 +128,7 @@ def main() -> None:
     seconds = ", ".join(f"{title} {value:.0f} s" for title, value in state["seconds"].items())
     folder = os.path.relpath(out)
     print_gain(json.loads((out / "comparison.json").read_text()))
-    console.print(f"{time.monotonic() - started:.0f} s in all ({seconds})")
+    console.print(f"{time.monotonic() - started:.0f} s in all ({seconds})", soft_wrap=True)
     console.print(f"Tables: {folder}/comparison.md")
     console.print(f"Every completion that was sampled and what it earned: {folder}/rollouts.jsonl")
 
