@@ -3,36 +3,25 @@
 
 """The `text2sql-r1` command: evaluate, score, check-data.
 
-Each command parses flags and hands over: `evaluation/run.py` evaluates, `rewards/scorer.py` scores,
-`data/check.py` checks. Modules that take time to import are imported by the command that needs them.
+Each command parses flags and hands over: `evaluation/run.py` evaluates, `scoring.py` scores, `data/check.py` checks.
+Modules that take time to import are imported by the command that needs them.
 """
 
 import argparse
 import sys
-from collections import Counter
 from collections.abc import Callable
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
-from typing import Any
-from typing import NamedTuple
 
 from arctic_text2sql_r1.errors import DataError
 from arctic_text2sql_r1.errors import Text2SQLError
 from arctic_text2sql_r1.evaluation.options import EvaluationOptions
 from arctic_text2sql_r1.evaluation.options import add_evaluation_flags
 from arctic_text2sql_r1.evaluation.options import positive_int
-from arctic_text2sql_r1.types import Completion
-from arctic_text2sql_r1.types import Text2SQLExample
 
 if TYPE_CHECKING:
     from rich.progress import Progress
-
-    from arctic_text2sql_r1.data.readers import DatabaseFinder
-    from arctic_text2sql_r1.databases.judge import SQLJudge
-    from arctic_text2sql_r1.rewards.scorer import ScoredCompletion
-
-SCORE_CHUNK = 2048  # rows judged together: equal predictions in it run once
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -63,7 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     evaluation.set_defaults(command=evaluate)
     _add_score_flags(commands.add_parser("score", help="execute and score completions or SQL from a .jsonl file"))
     _add_check_flags(
-        commands.add_parser("check-data", help="run every gold query; write the usable rows and the rest")
+        commands.add_parser("check-data", help="run every gold query twice; write the usable rows and the rest")
     )
     return parser
 
@@ -83,11 +72,21 @@ def _add_sql_flags(parser: argparse.ArgumentParser) -> None:
 
 def _add_score_flags(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("input", type=Path, help=".jsonl with id, db_id, gold_sql and either completion (text) or prediction (SQL)")
+    add(
+        "input",
+        type=Path,
+        help=".jsonl with id, db_id, gold_sql and completion (text) or prediction (SQL); - is stdin",
+    )
     add("--databases", required=True, type=Path, metavar="DIR", help="holds DB_ID/DB_ID.sqlite or DB_ID.sqlite")
-    add("--out", required=True, type=Path, metavar="OUT.jsonl")
-    add("--reward", default="execution", metavar="NAME[,NAME...]", help="summed with weight 1 (default: %(default)s)")
-    add("--format", default="think_answer", help="how completions carry SQL (default: %(default)s)")
+    add("--out", required=True, type=Path, metavar="OUT.jsonl", help="- writes to stdout")
+    add(
+        "--reward",
+        default="execution",
+        metavar="NAME[,NAME...]",
+        help="registered names or package.module:function, summed with weight 1 (default: %(default)s)",
+    )
+    add("--format", default="think_answer", help="think_answer, solution, fenced or plain (default: %(default)s)")
+    add("--prefill", default="", metavar="TEXT", help="what the prompt had already written, for example '<think>'")
     add("--parser", default="strict", choices=("strict", "lenient"), help="default: %(default)s")
     add(
         "--compare",
@@ -102,124 +101,29 @@ def _add_score_flags(parser: argparse.ArgumentParser) -> None:
 
 def score(flags: argparse.Namespace) -> None:
     """`text2sql-r1 score`: one output row per usable input row, in the order of the input."""
-    from arctic_text2sql_r1.data.jsonl import write_json_lines
+    from arctic_text2sql_r1 import scoring
     from arctic_text2sql_r1.databases.judge import SQLJudge
-
-    rows = _score_rows(flags)
-    with SQLJudge(num_workers=flags.workers, timeout_s=flags.timeout_s, compare=flags.compare) as judge:
-        records = _score_all(rows, judge=judge, flags=flags)
-    write_json_lines(flags.out, records)
-    _print_score_summary(records, flags)
-
-
-class ScoreRow(NamedTuple):
-    """One input line of `score`; `text` is a whole completion, or bare SQL when `is_sql`."""
-
-    example: Text2SQLExample
-    text: str
-    is_sql: bool
-
-
-def _score_rows(flags: argparse.Namespace) -> list[ScoreRow]:
-    from arctic_text2sql_r1.data.jsonl import parse_line
-    from arctic_text2sql_r1.data.jsonl import read_text
-    from arctic_text2sql_r1.data.readers import DatabaseFinder
-
-    finder = DatabaseFinder([flags.databases])
-    rows: list[ScoreRow] = []
-    for number, line in enumerate(read_text(flags.input).split("\n"), start=1):
-        if line.strip() == "":
-            continue
-        try:
-            row = parse_line(flags.input, number=number, line=line)
-            rows.append(_score_row(row, where=f"'{flags.input}', line {number}", number=number, finder=finder))
-        except DataError as error:
-            if not flags.skip_bad:
-                raise DataError(f"{error} Use --skip-bad to leave such lines out.") from error
-            print(f"skipped: {error}", file=sys.stderr)
-    return rows
-
-
-def _score_row(row: Any, where: str, number: int, finder: "DatabaseFinder") -> ScoreRow:
-    from arctic_text2sql_r1.data.readers import GOLD_KEYS
-    from arctic_text2sql_r1.data.readers import text_field
-
-    if not isinstance(row, dict) or not ("completion" in row or "prediction" in row):
-        raise DataError(f"{where}: expected an object with 'completion' or 'prediction'.")
-    is_sql = "completion" not in row
-    text = row["prediction"] if is_sql else row["completion"]
-    if not isinstance(text, str) and text is not None:
-        raise DataError(f"{where}: the {'prediction' if is_sql else 'completion'} is not text. Expected text or null.")
-    db_id = text_field(row, keys=("db_id",), where=where)
-    example = Text2SQLExample(
-        example_id=str(row.get("id", number)),
-        db_id=db_id,
-        question=str(row.get("question") or ""),
-        gold_sql=text_field(row, keys=GOLD_KEYS, where=where),
-        db_path=finder.find(db_id, where=where),
-    )
-    return ScoreRow(example=example, text=text or "", is_sql=is_sql)
-
-
-def _score_all(rows: list[ScoreRow], judge: "SQLJudge", flags: argparse.Namespace) -> list[dict[str, Any]]:
     from arctic_text2sql_r1.rewards.base import WeightedReward
     from arctic_text2sql_r1.rewards.scorer import RewardScorer
 
-    rewards = [WeightedReward(name.strip()) for name in flags.reward.split(",")]
-    scorers = {
-        False: RewardScorer(judge, rewards, completion_format=flags.format, parser=flags.parser),
-        True: RewardScorer(judge, rewards, completion_format="plain", parser="strict"),
-    }
-    records: dict[int, dict[str, Any]] = {}
-    with progress_bar() as progress:
-        task = progress.add_task("scoring", total=len(rows))
-        for is_sql, scorer in scorers.items():
-            mine = [index for index, row in enumerate(rows) if row.is_sql is is_sql]
-            for start in range(0, len(mine), SCORE_CHUNK):
-                chunk = mine[start : start + SCORE_CHUNK]
-                completions = [Completion(text=rows[index].text) for index in chunk]
-                scored = scorer.score([rows[index].example for index in chunk], completions)
-                for index, result in zip(chunk, scored, strict=True):
-                    records[index] = _score_record(rows[index], result)
-                progress.advance(task, len(chunk))
-    return [records[index] for index in range(len(rows))]
+    def on_bad(error: DataError) -> None:
+        if not flags.skip_bad:
+            raise DataError(f"{error} Use --skip-bad to leave such lines out.") from error
+        print(f"skipped: {error}", file=sys.stderr)
 
-
-def _score_record(row: ScoreRow, scored: "ScoredCompletion") -> dict[str, Any]:
-    verdict, result = scored.verdict, scored.verdict.result
-    return dict(
-        id=row.example.example_id,
-        reward=scored.reward,
-        components=scored.components,
-        status=None if result is None else result.status.value,
-        gold_status=verdict.gold.status.value,
-        prediction=verdict.prediction,
-        correct=verdict.correct,
-        rows=None if result is None else result.row_count,
-        elapsed_s=None if result is None else round(result.elapsed_s, 6),
-        error=scored.parsed.problem if result is None else result.error,
-    )
-
-
-def _print_score_summary(records: list[dict[str, Any]], flags: argparse.Namespace) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    rewards = [record["reward"] for record in records if record["reward"] is not None]
-    judged = [record["correct"] for record in records if record["correct"] is not None]
-    print(f"{flags.input.name}: {len(records)} rows, comparison mode {flags.compare}")
-    table = Table()
-    table.add_column("")
-    table.add_column("rows", justify="right")
-    table.add_row("right", str(sum(judged)))
-    table.add_row("wrong", str(len(judged) - sum(judged)))
-    table.add_row("gold failed, not scored", str(len(records) - len(judged)))
-    table.add_section()
-    for status, count in Counter(record["status"] or "no SQL extracted" for record in records).most_common():
-        table.add_row(f"prediction {status}", str(count))
-    Console().print(table)
-    if len(rewards) > 0:
-        print(f"mean reward {sum(rewards) / len(rewards):.4f} over {len(rewards)} rows ({flags.reward})")
+    rows = scoring.read_rows(flags.input, databases=flags.databases, on_bad=on_bad)
+    with SQLJudge(num_workers=flags.workers, timeout_s=flags.timeout_s, compare=flags.compare) as judge:
+        rewards = [WeightedReward(name.strip()) for name in flags.reward.split(",")]
+        scorer = RewardScorer(judge, rewards, flags.format, parser=flags.parser, prefill=flags.prefill)
+        for caution in scorer.cautions:
+            print(f"note: {caution}", file=sys.stderr)
+        with progress_bar() as progress:
+            scored = scoring.score_rows(rows, scorer, on_progress=report_to(progress, label="scoring"))
+    scoring.write_rows(flags.out, [scoring.output_row(row, one) for row, one in zip(rows, scored, strict=True)])
+    # Beside the rows, not among them.
+    told = sys.stderr if flags.out == scoring.STANDARD else sys.stdout
+    print(f"{flags.input}: {len(rows)} rows, comparison mode {flags.compare}, {flags.parser} parser", file=told)
+    scoring.print_summary(rows, scored, file=told)
 
 
 def _add_check_flags(parser: argparse.ArgumentParser) -> None:
@@ -235,7 +139,7 @@ def _add_check_flags(parser: argparse.ArgumentParser) -> None:
 
 def check_data(flags: argparse.Namespace) -> None:
     """`text2sql-r1 check-data`."""
-    from arctic_text2sql_r1.data.check import check_gold
+    from arctic_text2sql_r1.data.check import check_data as examine
     from arctic_text2sql_r1.data.jsonl import write_json
     from arctic_text2sql_r1.data.jsonl import write_json_lines
     from arctic_text2sql_r1.data.readers import example_row
@@ -244,9 +148,9 @@ def check_data(flags: argparse.Namespace) -> None:
 
     if flags.out.suffix != ".json":
         raise DataError(f"--out '{flags.out}' does not end in .json: the kept rows are written as one JSON list.")
-    examples = read_examples(flags.data, databases=flags.databases, split=flags.split)
+    examples = read_examples(flags.data, databases=flags.databases, split=flags.split, require_databases=False)
     with SQLJudge(num_workers=flags.workers, timeout_s=flags.timeout_s) as judge, progress_bar() as progress:
-        check = check_gold(examples, judge, on_progress=report_to(progress, label="running golds"))
+        check = examine(examples, judge, on_progress=report_to(progress, label="running golds"))
     write_json(flags.out, [example_row(example) for example in check.kept])
     rejects = (dict(**example_row(item.example), reason=item.reason) for item in check.rejected)
     write_json_lines(flags.rejects, rejects)

@@ -88,7 +88,9 @@ def test_score_shows_a_summary(concert_db: Path, tmp_path: Path, capsys: pytest.
     score(write_lines(tmp_path / "in.jsonl", rows), tmp_path / "out.jsonl", "--compare", "bird")
     shown = capsys.readouterr().out
     assert "comparison mode bird" in shown
-    assert "mean reward 0.5500 over 2 rows" in shown
+    assert "mean reward" in shown
+    assert "0.5500" in shown
+    assert "right but suspicious: no_from" in shown  # SELECT 5 was not asked of any table
 
 
 BAD_LINES = [
@@ -98,7 +100,49 @@ BAD_LINES = [
     ('{"db_id": "absent", "gold_sql": "SELECT 1", "prediction": "SELECT 1"}', "no database file for db_id 'absent'"),
     ('{"db_id": "concert", "prediction": "SELECT 1"}', "'gold_sql'"),
     ("[]", "expected an object"),
+    ("[" * 100_000, "recursion"),
+    ('{"db_id": "\ud800', "not UTF-8"),
 ]
+
+
+def test_score_reads_and_writes_standard_streams(concert_db: Path, tmp_path: Path) -> None:
+    row = json.dumps(dict(id="one", db_id="concert", gold_sql=GOLD, prediction="SELECT COUNT(name) FROM singer"))
+    code = "import sys; from arctic_text2sql_r1.cli import main; sys.exit(main(sys.argv[1:]))"
+    ended = subprocess.run(
+        [sys.executable, "-c", code, "score", "-", "--databases", str(concert_db.parent), "--out", "-"],
+        input=row,
+        capture_output=True,
+        text=True,
+    )
+    assert [json.loads(line)["reward"] for line in ended.stdout.splitlines()] == [1.0]
+    assert "comparison mode default" in ended.stderr
+
+
+OWN_REWARD = """
+from arctic_text2sql_r1.rewards.base import RewardOutput
+
+def short(record):
+    return RewardOutput(1.0 if len(record.prediction or "") < 30 else 0.0, {"length": float(len(record.text))})
+"""
+
+
+def test_a_reward_of_ones_own_is_tried_on_one_row(
+    concert_db: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own_reward.py").write_text(OWN_REWARD)
+    rows = write_lines(tmp_path / "in.jsonl", [dict(db_id="concert", gold_sql=GOLD, prediction=GOLD)])
+    assert score(rows, tmp_path / "out.jsonl", "--reward", "execution,own_reward:short") == 0
+    row = lines(tmp_path / "out.jsonl")[0]
+    assert row["reward"] == 2.0
+    assert row["components"] == {"execution": 1.0, "own_reward:short": 1.0, "own_reward:short/length": len(GOLD)}
+
+
+def test_a_prefilled_thought_is_scored_with_its_prefill(concert_db: Path, tmp_path: Path) -> None:
+    completion = f"count</think><answer>{GOLD}</answer>"
+    rows = write_lines(tmp_path / "in.jsonl", [dict(db_id="concert", gold_sql=GOLD, completion=completion)])
+    assert score(rows, tmp_path / "out.jsonl", "--prefill", "<think>") == 0
+    assert lines(tmp_path / "out.jsonl")[0]["reward"] == 1.0
 
 
 @pytest.mark.parametrize(("bad", "told"), BAD_LINES)
@@ -106,7 +150,7 @@ def test_a_bad_line_stops_score_unless_it_may_be_skipped(
     concert_db: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], bad: str, told: str
 ) -> None:
     good = json.dumps(dict(id="good", db_id="concert", gold_sql=GOLD, prediction=GOLD))
-    (tmp_path / "in.jsonl").write_text(f"{bad}\n\n{good}\n")
+    (tmp_path / "in.jsonl").write_bytes(f"{bad}\n\n{good}\n".encode("utf-8", "surrogatepass"))
     assert score(tmp_path / "in.jsonl", tmp_path / "out.jsonl") == 1
     assert not (tmp_path / "out.jsonl").exists()
     message = capsys.readouterr().err
@@ -138,6 +182,7 @@ def test_check_data_writes_kept_rows_and_rejects(
 ) -> None:
     golds = [GOLD, "SELECT x FROM singer", "SELECT 1 WHERE 0"]
     data = [dict(db_id="concert", question="?", query=gold) for gold in golds]
+    data.append(dict(db_id="absent", question="?", query=GOLD))
     (tmp_path / "all.json").write_text(json.dumps(data))
     flags = ["--out", str(tmp_path / "kept.json"), "--rejects", str(tmp_path / "rejects.jsonl"), "--workers", "1"]
     assert main(["check-data", str(tmp_path / "all.json"), "--databases", str(tmp_path), *flags]) == 0
@@ -146,8 +191,9 @@ def test_check_data_writes_kept_rows_and_rejects(
     assert [(row["id"], row["reason"].partition(":")[0]) for row in rejects] == [
         ("all-1", "schema_error"),
         ("all-2", "empty"),
+        ("all-3", "missing_database"),
     ]
-    assert "1 golds kept, 2 rejected (1 schema_error, 1 empty)" in capsys.readouterr().out
+    assert "1 golds kept, 3 rejected (1 schema_error, 1 empty, 1 missing_database)" in capsys.readouterr().out
 
 
 def test_evaluate_refuses_a_missing_model_in_one_message(

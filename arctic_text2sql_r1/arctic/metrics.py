@@ -155,6 +155,7 @@ def rollout_records(
             length=len(completion.token_ids),
             truncated=completion.truncated,
             components=row.components,
+            suspicions=list(row.suspicions),
         )
         for example, completion, row, advantage in rows
     ]

@@ -323,7 +323,11 @@ class GRPOTrainer(SFTTrainer):
         """Every rank's completions reach rank 0's rollout log; all ranks record the same figures."""
         records = rollout_records(step, self.global_rank, rollout, scored, advantages)
         counts = count_step(
-            rollout.completions, [row.verdict for row in scored], [row.reward for row in scored], rollout.group_ids
+            rollout.completions,
+            verdicts=[row.verdict for row in scored],
+            rewards=[row.reward for row in scored],
+            group_ids=rollout.group_ids,
+            suspicions=[row.suspicions for row in scored],
         )
         shares = gather((records, counts))
         if self.rollout_log is not None:

@@ -3,27 +3,34 @@
 
 """Gold queries that cannot teach: found by running every one, dropped, counted and listed with the reason.
 
-A gold that fails, runs into a limit or returns nothing would score the model for a fault of the data. Missing
-database files are found earlier, by `readers.py`; how SQL is run is in `databases/`.
+A gold that fails, runs into a limit, returns nothing, or something else the second time, would score the model for a
+fault of the data. `check_gold` is what training does when it loads a source; `check_data` is the whole examination of
+`text2sql-r1 check-data`. How SQL is run is in `databases/`.
 """
 
+import os
 from collections import Counter
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from arctic_text2sql_r1.databases.judge import JudgeRequest
 from arctic_text2sql_r1.databases.judge import SQLJudge
+from arctic_text2sql_r1.errors import DataError
 from arctic_text2sql_r1.types import ExecutionResult
 from arctic_text2sql_r1.types import ExecutionStatus
 from arctic_text2sql_r1.types import Text2SQLExample
 
 EMPTY = "empty"
+NONDETERMINISTIC = "nondeterministic"
+MISSING_DATABASE = "missing_database"
+UNREADABLE_DATABASE = "unreadable_database"
 CHUNK = 256  # golds per call of the judge: enough to keep its workers busy between two reports of progress
 
 
 class RejectedGold(NamedTuple):
-    """An example whose gold cannot be used; `reason` is `empty` or `STATUS: what the engine said`."""
+    """An example that cannot be used; `reason` is one of the names above or an execution status, then its detail."""
 
     example: Text2SQLExample
     reason: str
@@ -50,20 +57,54 @@ class GoldCheck(NamedTuple):
         return f"{len(self.kept)} golds kept, {len(self.rejected)} rejected" + (f" ({kinds})" if kinds != "" else "")
 
 
-def check_gold(
+def check_data(
     examples: Sequence[Text2SQLExample],
     judge: SQLJudge,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> GoldCheck:
-    """Run every gold once and keep those that return at least one row.
+    """What `check_gold` finds, and the examples whose database is missing or unreadable, or whose gold is random.
 
-    `on_progress` is called with (golds run, all golds).
+    Every gold is run twice. `on_progress` is called with (golds run, all golds).
+    """
+    broken = _broken_databases({example.db_path for example in examples}, judge)
+    usable = [example for example in examples if example.db_path not in broken]
+    check = check_gold(usable, judge, on_progress, times=2)
+    reasons = {rejected.example.example_id: rejected.reason for rejected in check.rejected}
+    reasons.update((e.example_id, broken[e.db_path]) for e in examples if e.db_path in broken)
+    return GoldCheck(
+        kept=check.kept,
+        rejected=[RejectedGold(e, reasons[e.example_id]) for e in examples if e.example_id in reasons],
+    )
+
+
+def _broken_databases(db_paths: Iterable[str], judge: SQLJudge) -> dict[str, str]:
+    """Why a database cannot be read, for each that cannot."""
+    reasons: dict[str, str] = {}
+    for db_path in sorted(db_paths):
+        try:
+            judge.judge([JudgeRequest(db_path=db_path, gold_sql="SELECT 1", prediction=None)])
+        except DataError as error:
+            kind = UNREADABLE_DATABASE if os.path.exists(db_path) else MISSING_DATABASE
+            reasons[db_path] = f"{kind}: {error}"
+    return reasons
+
+
+def check_gold(
+    examples: Sequence[Text2SQLExample],
+    judge: SQLJudge,
+    on_progress: Callable[[int, int], None] | None = None,
+    times: int = 1,
+) -> GoldCheck:
+    """Run every gold `times` times and keep those that return at least one row, and the same rows each time.
+
+    `on_progress` is called with (golds run, all golds). Raises `DataError` for a database that cannot be read.
     """
     check = GoldCheck(kept=[], rejected=[])
     for start in range(0, len(examples), CHUNK):
         chunk = examples[start : start + CHUNK]
-        for example, gold in zip(chunk, _run_golds(chunk, judge), strict=True):
-            reason = _why_rejected(gold)
+        rounds = [_run_golds(chunk, judge) for _ in range(times)]
+        for example, results in zip(chunk, zip(*rounds, strict=True), strict=True):
+            reason = _why_rejected(results)
             if reason is None:
                 check.kept.append(example)
             else:
@@ -74,13 +115,17 @@ def check_gold(
 
 
 def _run_golds(examples: Sequence[Text2SQLExample], judge: SQLJudge) -> list[ExecutionResult]:
+    judge.forget_golds()
     requests = [
         JudgeRequest(db_path=example.db_path, gold_sql=example.gold_sql, prediction=None) for example in examples
     ]
     return [verdict.gold for verdict in judge.judge(requests)]
 
 
-def _why_rejected(gold: ExecutionResult) -> str | None:
-    if gold.status is not ExecutionStatus.OK:
-        return gold.status.value if gold.error is None else f"{gold.status.value}: {gold.error}"
-    return EMPTY if gold.row_count == 0 else None
+def _why_rejected(results: Sequence[ExecutionResult]) -> str | None:
+    for result in results:
+        if result.status is not ExecutionStatus.OK:
+            return result.status.value if result.error is None else f"{result.status.value}: {result.error}"
+    if len({result.digests for result in results}) > 1:
+        return f"{NONDETERMINISTIC}: two runs returned different rows"
+    return EMPTY if results[0].row_count == 0 else None

@@ -59,6 +59,8 @@ def parse_line(path: Path, *, number: int, line: str) -> Any:
         return json.loads(line)
     except json.JSONDecodeError as error:
         raise _malformed(path, line=number, error=error) from error
+    except (RecursionError, ValueError) as error:  # nested too deeply, or a number of more than 4,300 digits
+        raise DataError(f"Cannot read JSON in '{path}', line {number}: {error}.") from error
 
 
 def _malformed(path: Path, *, line: int, error: json.JSONDecodeError) -> DataError:

@@ -22,18 +22,19 @@ ID_KEYS = ("id", "example_id", "question_id")
 
 
 def read_examples(
-    path: str | Path, databases: str | Path | None = None, split: str = "train"
+    path: str | Path, databases: str | Path | None = None, split: str = "train", require_databases: bool = True
 ) -> list[Text2SQLExample]:
     """Every example of a .json list, a .jsonl file or a folder in Spider's layout, in file order.
 
     `split` chooses the file inside a folder and is not used for a file. Databases are looked up under `databases`,
-    or beside the data (`database/`, `databases/`, `SPLIT_databases/`) when it is None.
+    or beside the data (`database/`, `databases/`, `SPLIT_databases/`) when it is None. Without `require_databases` an
+    example whose database file is missing has the path where it was looked for first.
 
     Raises `DataError` for malformed JSON (file and line), missing keys, repeated ids and missing database files.
     """
     file = dataset_file(path, split=split)
     folders = [Path(databases)] if databases is not None else _database_folders(file.parent, split=split)
-    finder = DatabaseFinder(folders)
+    finder = DatabaseFinder(folders, required=require_databases)
     examples = [
         _example(row, where=where, stem=file.stem, index=index, finder=finder)
         for index, (where, row) in enumerate(_rows(file))
@@ -67,12 +68,16 @@ def _database_folders(beside: Path, split: str) -> list[Path]:
 class DatabaseFinder:
     """Finds the SQLite file of a `db_id` in a list of folders, and remembers what it found."""
 
-    def __init__(self, folders: list[Path]) -> None:
+    def __init__(self, folders: list[Path], required: bool = True) -> None:
         self._folders = folders
+        self._required = required
         self._found: dict[str, str] = {}
 
     def find(self, db_id: str, where: str) -> str:
-        """Path of `FOLDER/db_id/db_id.sqlite` or `FOLDER/db_id.sqlite`; `DataError` lists where it looked."""
+        """Path of `FOLDER/db_id/db_id.sqlite` or `FOLDER/db_id.sqlite`.
+
+        When there is no such file, `DataError` lists where it looked, or, if none is required, the first such path.
+        """
         if db_id not in self._found:
             self._found[db_id] = self._look_up(db_id, where=where)
         return self._found[db_id]
@@ -85,6 +90,8 @@ class DatabaseFinder:
         for place in places:
             if place.is_file():
                 return str(place.resolve())
+        if not self._required:
+            return str(places[0].resolve())
         raise DataError(
             f"{where}: no database file for db_id '{db_id}'. Looked at {', '.join(str(p) for p in places)}. "
             f"Name the folder that holds the databases."

@@ -19,7 +19,8 @@ from arctic_text2sql_r1.data.jsonl import read_json_log
 class RolloutRecord:
     """One completion. `length` counts tokens; `status` is the prediction's execution status, None without SQL.
 
-    `reward` is None when gold failed. `components` holds each reward's parts under their own names.
+    `reward` is None when gold failed. `components` holds each reward's parts under their own names, `suspicions` what
+    makes a right result look bought.
     """
 
     step: int
@@ -37,6 +38,7 @@ class RolloutRecord:
     length: int
     truncated: bool
     components: dict[str, float] = field(default_factory=dict)
+    suspicions: list[str] = field(default_factory=list)
 
 
 class RolloutLog:

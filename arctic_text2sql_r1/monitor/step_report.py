@@ -12,6 +12,7 @@ from collections import Counter
 from collections import defaultdict
 from collections.abc import Callable
 from collections.abc import Hashable
+from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,12 +48,14 @@ class StepCounts:
     length_sum: int = 0
     length_max: int = 0
     statuses: dict[str, int] = field(default_factory=dict)
+    suspicious: dict[str, int] = field(default_factory=dict)
 
     def merge(self, other: "StepCounts") -> "StepCounts":
         """The counts of both together."""
         special: dict[str, Any] = dict(
             length_max=max(self.length_max, other.length_max),
             statuses=dict(Counter(self.statuses) + Counter(other.statuses)),
+            suspicious=dict(Counter(self.suspicious) + Counter(other.suspicious)),
         )
         names = [one.name for one in fields(self) if one.name not in special]
         sums = {name: getattr(self, name) + getattr(other, name) for name in names}
@@ -64,8 +67,12 @@ def count_step(
     verdicts: Sequence[Verdict],
     rewards: Sequence[float | None],
     group_ids: Sequence[Hashable],
+    suspicions: Iterable[Sequence[str]] = (),
 ) -> StepCounts:
-    """Count N completions; the four sequences have the same order. Raises ValueError when their lengths differ."""
+    """Count N completions; the first four sequences have the same order. Raises ValueError when their lengths differ.
+
+    `suspicions` names, for each completion, what makes a right result look bought (`rewards/suspicion.py`).
+    """
     groups: dict[Hashable, list[float]] = defaultdict(list)
     for group_id, reward in zip(group_ids, rewards, strict=True):
         if reward is not None:
@@ -87,6 +94,7 @@ def count_step(
         length_sum=sum(lengths),
         length_max=max(lengths, default=0),
         statuses=dict(Counter(_status(verdict) for verdict in verdicts)),
+        suspicious=dict(Counter(sign for signs in suspicions for sign in signs)),
     )
 
 
@@ -123,6 +131,7 @@ def step_metrics(counts: StepCounts) -> dict[str, float]:
     metrics = {name: part / whole for name, (part, whole) in shares.items() if whole > 0}
     metrics.update(completion_length_max=counts.length_max, gold_failed=counts.gold_failed)
     metrics.update({f"status_{status}": count for status, count in sorted(counts.statuses.items())})
+    metrics.update({f"suspicious_{sign}": count for sign, count in sorted(counts.suspicious.items())})
     return metrics
 
 
@@ -137,6 +146,7 @@ METRICS = {
     "completion_length_max": "longest completion, in tokens",
     "gold_failed": "completions left without reward because gold failed in this step",
     "status_STATUS": "completions by execution status; no_sql: none was extracted",
+    "suspicious_SIGN": "right results that look bought: empty_result, constant_select, no_from; read those",
     "loss": "policy loss plus KL term; near 0 is normal on-policy, watch the reward instead",
     "kl": "mean k3 estimate of the divergence from the reference, over trained tokens",
     "clip_fraction": "share of trained tokens whose ratio was clipped",

@@ -10,6 +10,7 @@ Which number a verdict earns is each reward's own file; how SQL is extracted is 
 import functools
 import inspect
 import math
+from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -74,8 +75,16 @@ class RewardScorer:
         named = ((reward.name, caution_of(REWARDS.get(reward.name))) for reward, _ in self._rewards)
         return [f"reward '{name}': {caution}" for name, caution in named if caution is not None]
 
-    def score(self, examples: Sequence[Text2SQLExample], completions: Sequence[Completion]) -> list[ScoredCompletion]:
-        """Score `completions[i]` as written for `examples[i]`, in order. Raises what `SQLJudge.judge` raises."""
+    def score(
+        self,
+        examples: Sequence[Text2SQLExample],
+        completions: Sequence[Completion],
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> list[ScoredCompletion]:
+        """Score `completions[i]` as written for `examples[i]`, in order. Raises what `SQLJudge.judge` raises.
+
+        `on_progress` is called with (rows judged, all rows).
+        """
         parsed = [
             extract_sql(
                 completion.text,
@@ -85,29 +94,34 @@ class RewardScorer:
             )
             for completion in completions
         ]
-        return self._score_parsed(examples, completions, parsed, self._completion_format, self._prefill)
+        verdicts = self._verdicts(examples, parsed, on_progress)
+        rows = zip(examples, completions, parsed, verdicts, strict=True)
+        return [self._scored(RewardRecord(*row, self._completion_format, self._prefill)) for row in rows]
 
-    def score_sql(self, examples: Sequence[Text2SQLExample], sql: Sequence[str | None]) -> list[ScoredCompletion]:
-        """Score bare statements, taken as they are, as completions in the `plain` format."""
-        parsed = [_NO_SQL if text is None or text.strip() == "" else ParsedCompletion(text, None) for text in sql]
-        return self._score_parsed(examples, [Completion(text=text or "") for text in sql], parsed, "plain", prefill="")
-
-    def _score_parsed(
+    def score_sql(
         self,
         examples: Sequence[Text2SQLExample],
-        completions: Sequence[Completion],
-        parsed: Sequence[ParsedCompletion],
-        completion_format: str,
-        prefill: str,
+        sql: Sequence[str | None],
+        on_progress: Callable[[int, int], None] | None = None,
     ) -> list[ScoredCompletion]:
-        verdicts = self._judge.judge(
-            [
-                JudgeRequest(db_path=example.db_path, gold_sql=example.gold_sql, prediction=one.prediction)
-                for example, one in zip(examples, parsed, strict=True)
-            ]
-        )
+        """Score bare statements, taken as they are, as completions in the `plain` format."""
+        parsed = [_NO_SQL if text is None or text.strip() == "" else ParsedCompletion(text, None) for text in sql]
+        verdicts = self._verdicts(examples, parsed, on_progress)
+        completions = (Completion(text=text or "") for text in sql)
         rows = zip(examples, completions, parsed, verdicts, strict=True)
-        return [self._scored(RewardRecord(*row, completion_format, prefill)) for row in rows]
+        return [self._scored(RewardRecord(*row, completion_format="plain")) for row in rows]
+
+    def _verdicts(
+        self,
+        examples: Sequence[Text2SQLExample],
+        parsed: Sequence[ParsedCompletion],
+        on_progress: Callable[[int, int], None] | None,
+    ) -> list[Verdict]:
+        requests = [
+            JudgeRequest(db_path=example.db_path, gold_sql=example.gold_sql, prediction=one.prediction)
+            for example, one in zip(examples, parsed, strict=True)
+        ]
+        return self._judge.judge(requests, on_progress)
 
     def _scored(self, record: RewardRecord) -> ScoredCompletion:
         components: dict[str, float] = {}

@@ -7,19 +7,70 @@ A policy that is paid for results learns whatever brings them. Three signs that 
 queried are looked for in statements that were judged right; a run in which their count rises should be read.
 
     empty_result      gold returned no row, so every query that finds nothing is right
-    constant_select   the statement selects constants only
+    constant_select   every column of the result is a constant expression
     no_from           the statement reads no table, while gold reads one
 
-What cannot be parsed is not suspected: SQLite has run it, sqlglot merely does not know it.
+What sqlglot cannot parse is not suspected: SQLite has run it, sqlglot merely does not know it.
 """
+
+import functools
+from typing import Any
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
 
 from arctic_text2sql_r1.types import Verdict
 
 SUSPICIONS = ("empty_result", "constant_select", "no_from")
+_MOST_CHARACTERS = 5_000  # sqlglot runs in the caller's process: what is longer is not read
+# Trees are Any below: sqlglot names the base class of its nodes differently from version to version.
+_READS_DATA = (exp.Column, exp.Star, exp.AggFunc, exp.Query)
 
 
 def suspicions(verdict: Verdict, gold_sql: str) -> tuple[str, ...]:
     """The signs found in one verdict, in the order of `SUSPICIONS`; none unless the prediction was judged right."""
     if not verdict.correct or verdict.prediction is None:
         return ()
-    return ()
+    empty = SUSPICIONS[:1] if verdict.gold.row_count == 0 else ()
+    return empty + _signs_in_text(verdict.prediction, gold_sql)
+
+
+@functools.lru_cache(maxsize=4096)  # a group's completions repeat one another
+def _signs_in_text(prediction: str, gold_sql: str) -> tuple[str, ...]:
+    query = _parsed(prediction)
+    if query is None:
+        return ()
+    found: list[str] = []
+    if all(_selects_constants(part) for part in _parts(query)):
+        found.append("constant_select")
+    gold = _parsed(gold_sql)
+    if not _reads_table(query) and gold is not None and _reads_table(gold):
+        found.append("no_from")
+    return tuple(found)
+
+
+def _parsed(sql: str) -> Any | None:
+    """The one statement of `sql`; None when it is too long or sqlglot does not know it."""
+    if len(sql) > _MOST_CHARACTERS:
+        return None
+    try:
+        return sqlglot.parse_one(sql, read="sqlite")
+    except (SqlglotError, RecursionError):
+        return None
+
+
+def _parts(query: Any) -> list[Any]:
+    """The SELECTs and VALUES whose rows make up the result: one, or those of a compound."""
+    inner = query.unnest()
+    return _parts(inner.this) + _parts(inner.expression) if isinstance(inner, exp.SetOperation) else [inner]
+
+
+def _selects_constants(part: Any) -> bool:
+    columns = part.selects if isinstance(part, exp.Select) else part.expressions
+    return all(column.find(*_READS_DATA) is None for column in columns)
+
+
+def _reads_table(query: Any) -> bool:
+    names = {table.name.lower() for table in query.find_all(exp.Table)}
+    return len(names - {cte.alias.lower() for cte in query.find_all(exp.CTE)}) > 0

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from arctic_text2sql_r1.data.check import check_data
 from arctic_text2sql_r1.data.check import check_gold
 from arctic_text2sql_r1.data.sft import sft_rows
 from arctic_text2sql_r1.data.sft import write_sft_dataset
@@ -62,6 +63,31 @@ def test_kept_and_rejected_keep_the_order_and_are_counted(concert_db: Path, judg
     assert [item.example.example_id for item in check.rejected] == ["1", "3", "4"]
     assert check.summary() == "2 golds kept, 3 rejected (2 schema_error, 1 empty)"
     assert seen == [(5, 5)]
+
+
+@pytest.mark.parametrize("gold_sql", ["SELECT random()", "SELECT name FROM singer ORDER BY random(), name"])
+def test_a_gold_that_answers_differently_the_second_time_is_rejected(
+    concert_db: Path, judge: SQLJudge, gold_sql: str
+) -> None:
+    # Several texts, because one alone could return the same order twice by chance.
+    check = check_data([example(concert_db, f"{gold_sql} LIMIT {99 + n}", str(n)) for n in range(5)], judge)
+    assert "nondeterministic" in check.kinds()
+
+
+def test_golds_over_broken_databases_are_rejected_in_their_place(
+    concert_db: Path, judge: SQLJudge, tmp_path: Path
+) -> None:
+    (tmp_path / "torn.sqlite").write_bytes(b"no database at all, but long enough to look like one" * 40)
+    paths = [concert_db, tmp_path / "absent.sqlite", concert_db, tmp_path / "torn.sqlite"]
+    golds = ["SELECT x", "SELECT 1", "SELECT 2", "SELECT 3"]
+    examples = [example(path, gold, str(n)) for n, (path, gold) in enumerate(zip(paths, golds, strict=True))]
+    check = check_data(examples, judge)
+    assert [kept.example_id for kept in check.kept] == ["2"]
+    assert [(item.example.example_id, item.kind) for item in check.rejected] == [
+        ("0", "schema_error"),
+        ("1", "missing_database"),
+        ("3", "unreadable_database"),
+    ]
 
 
 @pytest.mark.parametrize("name", ["arctic", "arctic_prefill", "tiny"])

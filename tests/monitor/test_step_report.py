@@ -41,6 +41,7 @@ def counts() -> StepCounts:
         verdicts=[RIGHT, RUNS, SLOW, NO_SQL, NO_GOLD, NO_GOLD],
         rewards=[1.0, 0.1, 0.0, 0.0, None, None],
         group_ids=["a", "a", "b", "b", "c", "c"],
+        suspicions=[("no_from", "constant_select"), ()],
     )
 
 
@@ -60,6 +61,8 @@ def test_metrics_equal_those_counted_by_hand() -> None:
             "status_ok": 4,
             "status_timeout": 1,
             "status_no_sql": 1,
+            "suspicious_constant_select": 1,
+            "suspicious_no_from": 1,
         }
     )
 
@@ -78,12 +81,13 @@ def test_a_prediction_whose_worker_died_is_in_no_tier() -> None:
 
 
 def test_merging_two_ranks_gives_the_metrics_of_all_rows() -> None:
-    left = count_step([completion(4), completion(6)], [RIGHT, RUNS], rewards=[1.0, 0.1], group_ids=["a", "a"])
+    left = count_step([completion(4), completion(6)], [RIGHT, RUNS], [1.0, 0.1], ["a", "a"], [("no_from",)])
     right = count_step(
         [completion(8, truncated=True), completion(2), *[completion(10)] * 2],
         [SLOW, NO_SQL, NO_GOLD, NO_GOLD],
         rewards=[0.0, 0.0, None, None],
         group_ids=["b", "b", "c", "c"],
+        suspicions=[(), ("constant_select",)],
     )
     assert left.merge(right) == counts()
 
