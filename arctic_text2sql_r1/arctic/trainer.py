@@ -47,6 +47,7 @@ from arctic_text2sql_r1.batch import pack_rows
 from arctic_text2sql_r1.batch import split_rows
 from arctic_text2sql_r1.databases.judge import SQLJudge
 from arctic_text2sql_r1.errors import TrainingError
+from arctic_text2sql_r1.evaluation.predict import prompt_prefill
 from arctic_text2sql_r1.logprobs import completion_scores
 from arctic_text2sql_r1.losses import PolicyLossInput
 from arctic_text2sql_r1.losses import loss_denominator
@@ -98,7 +99,7 @@ class GRPOTrainer(SFTTrainer):
             rewards=[WeightedReward(**reward.model_dump()) for reward in self.config.rewards],
             completion_format=template.completion_format,
             parser=self.config.parser,
-            prefill=template.prefill,
+            prefill=prompt_prefill(self.tokenizer, template),
         )
         self.engine = HFRolloutEngine(
             self.model_unwrapped,

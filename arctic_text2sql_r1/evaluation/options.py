@@ -11,6 +11,10 @@ from dataclasses import dataclass
 from dataclasses import fields
 from pathlib import Path
 
+from arctic_text2sql_r1.databases.compare import COMPARE_MODES
+
+COMPARE_HELP = f"when two results are equal: {', '.join(COMPARE_MODES)} (default: %(default)s)"
+
 
 @dataclass(frozen=True)
 class EvaluationOptions:
@@ -79,7 +83,7 @@ def _add_how(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("how").add_argument
     add("--template", default="arctic", help="prompt template, the one trained with (default: %(default)s)")
     add("--parser", default="lenient", choices=("lenient", "strict"), help="default: %(default)s")
-    add("--compare", default="default", metavar="MODE", help="when two results are equal: default or bird")
+    add("--compare", default="default", metavar="MODE", help=COMPARE_HELP)
     add("--temperature", type=float, default=0.0, help="0 decodes greedily (default: %(default)s)")
     add("--num-samples", type=positive_int, default=1, metavar="K", help="completions per question")
     add("--max-new-tokens", type=positive_int, default=512, metavar="N", help="default: %(default)s")

@@ -22,6 +22,7 @@ from rich.progress import TimeRemainingColumn
 
 from arctic_text2sql_r1.errors import ModelError
 from arctic_text2sql_r1.prompts.formats import extract_sql
+from arctic_text2sql_r1.prompts.formats import get_format
 from arctic_text2sql_r1.prompts.schema import schema_text
 from arctic_text2sql_r1.prompts.templates import PromptTemplate
 from arctic_text2sql_r1.prompts.templates import build_messages
@@ -83,9 +84,22 @@ def prompt_ids(tokenizer: Any, template: PromptTemplate, example: Text2SQLExampl
             f"training. Use an instruction-tuned model, or put a chat_template.jinja into its folder."
         )
     messages = build_messages(template, example, schema_text(example.db_path, template.schema_style))
-    text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True) + template.prefill
+    text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    if not text.rstrip().endswith(template.prefill.strip()):  # some chat templates open the thought themselves
+        text += template.prefill
     ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
     return ids
+
+
+def prompt_prefill(tokenizer: Any, template: PromptTemplate) -> str:
+    """What of the completion the prompt has already written, and parsers must put back in front of it.
+
+    That is the template's prefill, or the tag that opens the thought where the chat template itself ends with it.
+    """
+    thought = get_format(template.completion_format).thought
+    message = [dict(role="user", content="?")]
+    prompt = tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True).rstrip()
+    return thought[0] if thought is not None and prompt.endswith(thought[0]) else template.prefill
 
 
 def predict(
@@ -105,6 +119,7 @@ def predict(
     # similar lengths together: less padding; the order is the same for every model with this tokenizer
     asked.sort(key=lambda index: len(prompts[index]))
     completions: dict[int, list[Completion]] = {}
+    prefill = prompt_prefill(tokenizer, settings.template) if len(asked) > 0 else ""
     with _progress_bar(console) as progress:
         task = progress.add_task(label, total=len(asked))
         for start in range(0, len(asked), settings.batch):
@@ -116,7 +131,7 @@ def predict(
     return [
         prediction
         for index, example in enumerate(examples)
-        for prediction in _predictions(example, len(prompts[index]), completions.get(index), settings)
+        for prediction in _predictions(example, len(prompts[index]), completions.get(index), settings, prefill)
     ]
 
 
@@ -128,12 +143,16 @@ def _generate(
 
 
 def _predictions(
-    example: Text2SQLExample, prompt_tokens: int, completions: list[Completion] | None, settings: PredictSettings
+    example: Text2SQLExample,
+    prompt_tokens: int,
+    completions: list[Completion] | None,
+    settings: PredictSettings,
+    prefill: str,
 ) -> list[Prediction]:
     if completions is None:
         return [_not_asked(example, sample, prompt_tokens) for sample in range(settings.sampling.num_samples)]
     return [
-        _read(example, sample=sample, completion=completion, prompt_tokens=prompt_tokens, settings=settings)
+        _read(example, sample, completion, prompt_tokens=prompt_tokens, settings=settings, prefill=prefill)
         for sample, completion in enumerate(completions)
     ]
 
@@ -152,14 +171,18 @@ def _not_asked(example: Text2SQLExample, sample: int, prompt_tokens: int) -> Pre
 
 
 def _read(
-    example: Text2SQLExample, sample: int, completion: Completion, prompt_tokens: int, settings: PredictSettings
+    example: Text2SQLExample,
+    sample: int,
+    completion: Completion,
+    prompt_tokens: int,
+    settings: PredictSettings,
+    prefill: str,
 ) -> Prediction:
-    template = settings.template
     parsed = extract_sql(
         completion.text,
-        completion_format=template.completion_format,
+        completion_format=settings.template.completion_format,
         parser=settings.parser,
-        prefill=template.prefill,
+        prefill=prefill,
     )
     return Prediction(
         example_id=example.example_id,

@@ -3,23 +3,39 @@
 
 """Completion formats: where the SQL stands in what a policy writes, how to read it, how to write it.
 
-Each format has two parsers. The strict one anchors the whole completion, blank space apart: every tag once, in order,
-nothing else outside them. The lenient one takes the last complete place for SQL and allows text around it. Neither
-ever takes anything from inside the thought, and both are a fixed number of linear scans: no regular expression runs
-over a completion. Which format a prompt asks for is said in `templates.py`.
+Each format has two parsers. The strict one anchors the whole completion, blank space apart: every tag once, spelled
+exactly, in order, nothing else outside them. The lenient one takes what the strict one takes, and else allows text
+around, tags in any ASCII case, a thought or its opening tag missing, an end-of-sequence marker, and several answers or
+fences, of which the last complete one counts.
+
+Where the thought is, for the lenient parser: everything up to the last closing thought tag, and everything from the
+next opening one on. Only what lies between the two is read, so nothing from inside a thought is run, be it closed,
+nested, reopened, unclosed or closed by another format's tag, and no answer that stands before the thought. Thought
+tags of every format count in every format: a model may think in its own tags whatever the prompt asks for.
+
+A tag is a tag wherever it stands, also inside a string literal or a comment: neither parser reads SQL before it knows
+where the SQL is. `SELECT '</answer>'` is refused by the strict parser and cut at the tag by the lenient one. The same
+holds for three backticks. Not read as anything but SQL: `~~~` (`SELECT ~~~1` is valid), a language word without a
+fence, HTML escapes such as `&lt;` (a literal may hold one). An answer or fence that is never closed yields nothing.
+
+Every parser is a fixed number of linear scans: no regular expression runs over a completion. Which format a prompt
+asks for is said in `templates.py`.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 _FENCE = "```"
-_FENCE_LANGUAGES = ("sql", "sqlite", "sqlite3")
+_FENCE_LANGUAGES = ("sql", "sqlite", "sqlite3", "mysql", "postgresql", "postgres", "psql", "plsql", "tsql", "duckdb")
+_END_MARKERS = ("<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<end_of_turn>", "</s>", "<eos>")
 _THINK = ("<think>", "</think>")
+_WORKING_OUT = ("<start_working_out>", "<end_working_out>")
+_THOUGHTS = (_THINK, _WORKING_OUT)
 
 
 @dataclass(frozen=True)
 class CompletionFormat:
-    """A format: the tags round the thought and round the SQL (None: no such tags), and whether SQL is fenced.
+    """A format: the tags round the thought and round the SQL (both None: no tags), and whether SQL is fenced.
 
     `fence` is "required", "optional" or "none".
     """
@@ -31,6 +47,7 @@ class CompletionFormat:
 
 COMPLETION_FORMATS = {
     "think_answer": CompletionFormat(thought=_THINK, answer=("<answer>", "</answer>"), fence="optional"),
+    "solution": CompletionFormat(thought=_WORKING_OUT, answer=("<SOLUTION>", "</SOLUTION>"), fence="optional"),
     "fenced": CompletionFormat(thought=None, answer=None, fence="required"),
     "plain": CompletionFormat(thought=None, answer=None, fence="none"),
 }
@@ -40,8 +57,9 @@ COMPLETION_FORMATS = {
 class ParsedCompletion:
     """The SQL found in a completion, or None and the name of the reason.
 
-    Reasons: empty_completion, no_think, unclosed_think, two_thinks, no_answer, unclosed_answer, two_answers,
-    wrong_order, text_around, empty_answer, no_fence, bad_fence.
+    Reasons, "think" and "answer" standing for the format's own tags: empty_completion, no_think, unclosed_think,
+    two_thinks, no_answer, unclosed_answer, two_answers, wrong_order, text_around, thought_in_answer, empty_answer,
+    no_fence, bad_fence.
     """
 
     prediction: str | None
@@ -57,8 +75,8 @@ def extract_sql(
 ) -> ParsedCompletion:
     """The SQL in a completion.
 
-    `prefill` is what the prompt's template already wrote on the policy's behalf ("<think>"); the completion lacks it,
-    so it is put in front before parsing. Raises ValueError for an unknown format or parser.
+    `prefill` is what the prompt already wrote on the policy's behalf ("<think>"); see `whole_completion`. Raises
+    ValueError for an unknown format or parser.
     """
     layout = get_format(completion_format)
     if parser not in _PARSERS:
@@ -66,19 +84,40 @@ def extract_sql(
     try:
         if text.strip() == "":
             raise _Unparsable("empty_completion")
-        return ParsedCompletion(prediction=_PARSERS[parser](prefill + text, layout), problem=None)
+        sql = _PARSERS[parser](whole_completion(text, prefill).strip(), layout)
+        return ParsedCompletion(prediction=sql, problem=None)
     except _Unparsable as unparsable:
         return ParsedCompletion(prediction=None, problem=str(unparsable))
 
 
+def whole_completion(text: str, prefill: str) -> str:
+    """`text` with the prefill in front, unless the policy wrote the prefill once more, as many models do.
+
+    One repetition at the very start is forgiven, also by the strict parser: it cannot change which SQL is read, and
+    a model with that habit would otherwise never be paid. A second one is the policy's own and counts as `two_thinks`.
+    """
+    if prefill.strip() != "" and text.lstrip().startswith(prefill.strip()):
+        return text
+    return prefill + text
+
+
 def render_completion(sql: str, thought: str, completion_format: str = "think_answer") -> str:
-    """A completion as a supervised target; its strict parser returns `sql`. Formats without tags drop the thought."""
+    """A completion as a supervised target; its strict parser returns `sql`. Formats without tags drop the thought.
+
+    Raises ValueError when the parser would not, because `sql` or `thought` holds a tag or a fence or `sql` is blank.
+    """
     layout = get_format(completion_format)
     body = f"{_FENCE}sql\n{sql}\n{_FENCE}" if layout.fence == "required" else sql
     if layout.answer is not None:
         body = f"{layout.answer[0]}{body}{layout.answer[1]}"
     if layout.thought is not None:
         body = f"{layout.thought[0]}{thought}{layout.thought[1]}{body}"
+    parsed = extract_sql(body, completion_format=completion_format)
+    if parsed.prediction != sql.strip():
+        raise ValueError(
+            f"A '{completion_format}' completion of SQL '{sql[:80]}' and thought '{thought[:80]}' reads back as "
+            f"{parsed.problem or 'other SQL'}. Expected the SQL; leave out tags and fences, or drop the example."
+        )
     return body
 
 
@@ -89,49 +128,40 @@ def get_format(name: str) -> CompletionFormat:
     return COMPLETION_FORMATS[name]
 
 
+def _folded(text: str) -> str:
+    """`text` with ASCII letters in lower case, every character at its old place."""
+    # NOTE: str.lower() may lengthen a text ("İ"), and takes the Kelvin sign for a "k"; bytes know ASCII alone.
+    return text.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
+
+
 def _strict(text: str, layout: CompletionFormat) -> str:
-    text = text.strip()
-    if layout.thought is not None:
-        text = _after_only_thought(text, layout.thought, layout.answer)
-    if layout.answer is not None:
-        text = _only_answer(text, layout.answer)
-    return _strict_body(text.strip(), layout.fence)
-
-
-def _after_only_thought(text: str, thought: tuple[str, str], answer: tuple[str, str] | None) -> str:
-    """What follows the one thought that `text` must begin with."""
-    opening, closing = thought
-    counts = text.count(opening), text.count(closing)
-    if max(counts) > 1:
-        raise _Unparsable("two_thinks")
-    if counts[0] == 0:
-        raise _Unparsable("no_think")
-    if counts[1] == 0:
-        raise _Unparsable("unclosed_think")
-    start, end = text.find(opening), text.find(closing)
-    if end < start or (answer is not None and answer[0] in text[:end]):
-        raise _Unparsable("wrong_order" if answer is None or text.count(answer[0]) < 2 else "two_answers")
-    if start > 0:
-        raise _Unparsable("text_around")
-    return text[end + len(closing) :]
-
-
-def _only_answer(text: str, answer: tuple[str, str]) -> str:
-    """The inside of the one answer that `text` must be."""
-    opening, closing = answer
-    counts = text.count(opening), text.count(closing)
-    if max(counts) > 1:
-        raise _Unparsable("two_answers")
-    if counts[0] == 0:
-        raise _Unparsable("no_answer")
-    if counts[1] == 0:
-        raise _Unparsable("unclosed_answer")
-    text = text.strip()
-    if text.find(closing) < text.find(opening):
+    if layout.thought is None or layout.answer is None:
+        return _strict_body(text.strip(), layout.fence)
+    folded = _folded(text)
+    thought_start, thought_end = _only_pair(text, folded, layout.thought, "think")
+    answer_start, answer_end = _only_pair(text, folded, layout.answer, "answer")
+    after_thought = thought_end + len(layout.thought[1])
+    if answer_start < after_thought:
         raise _Unparsable("wrong_order")
-    if not (text.startswith(opening) and text.endswith(closing)):
+    outside = text[:thought_start], text[after_thought:answer_start], text[answer_end + len(layout.answer[1]) :]
+    if any(part.strip() != "" for part in outside):
         raise _Unparsable("text_around")
-    return text[len(opening) : -len(closing)]
+    return _strict_body(text[answer_start + len(layout.answer[0]) : answer_end].strip(), layout.fence)
+
+
+def _only_pair(text: str, folded: str, tags: tuple[str, str], noun: str) -> tuple[int, int]:
+    """Where the one opening and the one closing tag begin. A tag in another case is misspelled but still counts."""
+    opening, closing = tags
+    if max(folded.count(_folded(opening)), folded.count(_folded(closing))) > 1:
+        raise _Unparsable(f"two_{noun}s")
+    start, end = text.find(opening), text.find(closing)
+    if start < 0:
+        raise _Unparsable(f"no_{noun}")
+    if end < 0:
+        raise _Unparsable(f"unclosed_{noun}")
+    if end < start:
+        raise _Unparsable("wrong_order")
+    return start, end
 
 
 def _strict_body(body: str, fence: str) -> str:
@@ -143,36 +173,60 @@ def _strict_body(body: str, fence: str) -> str:
         if fence == "none" or fences != 2 or not (body.startswith(_FENCE) and body.endswith(_FENCE)):
             raise _Unparsable("bad_fence")
         body = _without_language(body[len(_FENCE) : -len(_FENCE)])
+    if body.endswith(_END_MARKERS):
+        raise _Unparsable("text_around")
+    folded = _folded(body)
+    if any(tag in folded for tags in _THOUGHTS for tag in tags):
+        raise _Unparsable("thought_in_answer")
     return _not_empty(body)
 
 
 def _lenient(text: str, layout: CompletionFormat) -> str:
-    text = _outside_thought(text, layout.thought or _THINK)
+    try:
+        return _strict(text, layout)
+    except _Unparsable:
+        text = _outside_thoughts(_without_end_markers(text))
     if layout.answer is not None:
         text = _last_answer(text, layout.answer)
     return _lenient_body(text.strip(), layout.fence)
 
 
-def _outside_thought(text: str, thought: tuple[str, str]) -> str:
+def _without_end_markers(text: str) -> str:
+    """`text` without the end-of-sequence markers that a decoder may have left at the end of its last 16 KiB."""
+    head, tail = text[:-16_384], text[-16_384:]  # bounded, since each marker removed copies the tail
+    while tail.endswith(_END_MARKERS):
+        marker = next(marker for marker in _END_MARKERS if tail.endswith(marker))
+        tail = tail.removesuffix(marker).rstrip()
+    return head + tail
+
+
+def _outside_thoughts(text: str) -> str:
     """What follows the last closed thought, up to where another one opens."""
-    opening, closing = thought
-    end = text.rfind(closing)
-    rest = text if end < 0 else text[end + len(closing) :]
-    reopened = rest.find(opening)
-    if reopened >= 0:
-        rest = rest[:reopened]
-    if reopened >= 0 and rest.strip() == "":
+    folded = _folded(text)
+    starts, ends = [0], []
+    for opening, closing in _THOUGHTS:
+        closed = folded.rfind(closing)
+        starts.append(closed + len(closing) if closed >= 0 else 0)
+        reopened = folded.find(opening, starts[-1])
+        if reopened >= 0:
+            ends.append(reopened)
+    start, end = max(starts), min(ends, default=len(text))
+    rest = text[start:end]
+    # Without a closed thought, what stands before the unclosed one is an answer before the thought.
+    if len(ends) > 0 and (start == 0 or rest.strip() == ""):
         raise _Unparsable("unclosed_think")
     return rest
 
 
 def _last_answer(text: str, answer: tuple[str, str]) -> str:
-    opening, closing = answer
-    end = text.rfind(closing)
-    start = text.rfind(opening, 0, max(end, 0))
+    """The inside of the last answer that is closed, up to the first tag that closes it."""
+    folded, opening, closing = _folded(text), _folded(answer[0]), _folded(answer[1])
+    last_end = folded.rfind(closing)
+    start = folded.rfind(opening, 0, max(last_end, 0))
     if start < 0:
-        raise _Unparsable("unclosed_answer" if opening in text else "no_answer")
-    return text[start + len(opening) : end]
+        raise _Unparsable("unclosed_answer" if opening in folded else "no_answer")
+    start += len(opening)
+    return text[start : folded.find(closing, start)]
 
 
 def _lenient_body(body: str, fence: str) -> str:
@@ -190,10 +244,10 @@ def _lenient_body(body: str, fence: str) -> str:
 
 def _without_language(fenced: str) -> str:
     """Drop the language that may follow an opening fence."""
-    head = fenced[: max(map(len, _FENCE_LANGUAGES)) + 1]
+    head = _folded(fenced[: max(map(len, _FENCE_LANGUAGES)) + 1])
     for language in _FENCE_LANGUAGES:
         rest = head[len(language) :]
-        if head.lower().startswith(language) and (rest == "" or rest[0].isspace()):
+        if head.startswith(language) and (rest == "" or rest[0].isspace()):
             return fenced[len(language) :]
     return fenced
 

@@ -71,11 +71,33 @@ _ARCTIC = PromptTemplate(
     user=_ARCTIC_USER,
 )
 
+_SOLUTION_SYSTEM = """\
+You turn a question about a database into one SQLite query that answers it.
+
+First work out how: which tables and columns the question needs, how they join, what is filtered, grouped and sorted. \
+Write this between <start_working_out> and <end_working_out>. Then write the query, and nothing but the query, \
+between <SOLUTION> and </SOLUTION>. Write each of these four tags once, in this order, and nothing before, \
+between or after the two parts."""
+
+_SOLUTION_USER = """\
+Database schema (SQLite):
+{schema}
+
+Question:
+{evidence}{question}"""
+
 _TEMPLATES = {
     template.name: template
     for template in (
         _ARCTIC,
         replace(_ARCTIC, name="arctic_prefill", prefill="<think>"),
+        PromptTemplate(
+            name="solution",
+            version=1,
+            system=_SOLUTION_SYSTEM,
+            user=_SOLUTION_USER,
+            completion_format="solution",
+        ),
         PromptTemplate(
             name="tiny",
             version=1,

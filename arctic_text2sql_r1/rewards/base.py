@@ -16,6 +16,7 @@ from typing import Any
 from typing import TypeVar
 
 from arctic_text2sql_r1.prompts.formats import ParsedCompletion
+from arctic_text2sql_r1.prompts.formats import whole_completion
 from arctic_text2sql_r1.registry import Registry
 from arctic_text2sql_r1.types import Completion
 from arctic_text2sql_r1.types import ExecutionResult
@@ -41,7 +42,7 @@ class RewardRecord:
     @property
     def text(self) -> str:
         """The whole completion, with the prefill in front."""
-        return self.prefill + self.completion.text
+        return whole_completion(self.completion.text, self.prefill)
 
     @property
     def prediction(self) -> str | None:

@@ -97,9 +97,10 @@ class HFRolloutEngine:
         """Cuts what `generate` appended after the first end-of-sequence id; that id stays part of the completion."""
         stop = next((index for index, token in enumerate(new_ids) if token in self.eos_token_ids), None)
         token_ids = new_ids[:limit] if stop is None else new_ids[: stop + 1]
+        written = token_ids if stop is None else new_ids[:stop]  # not every end-of-sequence id is a special token
         return Completion(
             # Cleaning up would move spaces around punctuation, inside SQL string literals too.
-            text=self.tokenizer.decode(token_ids, skip_special_tokens=True, clean_up_tokenization_spaces=False),
+            text=self.tokenizer.decode(written, skip_special_tokens=True, clean_up_tokenization_spaces=False),
             token_ids=tuple(token_ids),
             truncated=stop is None,
         )

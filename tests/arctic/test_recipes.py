@@ -67,7 +67,10 @@ def test_promised_values_of_the_3b_recipe_are_in_force(toy_model: Path, tmp_path
 
 BAD_RECIPES = {
     "group of one": (dict(num_samples_per_prompt=1), "needs at least 2"),
-    "unknown reward": (dict(rewards=["exekution"]), "Unknown reward 'exekution'. Known: execution"),
+    "unknown reward": (dict(rewards=["exekution"]), "Unknown reward 'exekution'. Known: .*execution"),
+    "unknown option": (dict(rewards=[dict(name="execution", options=dict(half=1))]), "has no option 'half'"),
+    "reward twice": (dict(rewards=["execution", "execution"]), "listed twice"),
+    "unknown mode": (dict(sql=dict(compare="loose")), "Unknown comparison mode 'loose'. Known modes: default, bird"),
     "no reward": (dict(rewards=[]), "rewards is empty"),
     "unknown objective": (dict(objective="ppo2"), "objective 'ppo2' is unknown; known: grpo"),
     "unknown key": (dict(temprature=1.0), "temprature"),

@@ -90,7 +90,7 @@ def test_golds_over_broken_databases_are_rejected_in_their_place(
     ]
 
 
-@pytest.mark.parametrize("name", ["arctic", "arctic_prefill", "tiny"])
+@pytest.mark.parametrize("name", ["arctic", "arctic_prefill", "solution", "tiny"])
 def test_a_supervised_row_is_the_prompt_and_a_completion_whose_sql_is_the_gold(concert_db: Path, name: str) -> None:
     template = get_template(name)
     gold = example(concert_db, "SELECT COUNT(*) FROM singer")

@@ -108,3 +108,15 @@ def test_a_tokenizer_without_chat_template_is_refused(concert_db: Path, tokenize
     tokenizer.chat_template = None
     with pytest.raises(ModelError, match="no chat template"):
         prompt_ids(tokenizer, get_template("tiny"), examples(concert_db, ["a"])[0])
+
+
+def test_a_thought_opened_by_the_chat_template_is_not_opened_twice_and_not_missed(
+    concert_db: Path, tokenizer: Any
+) -> None:
+    plain = prompt_ids(tokenizer, get_template("arctic_prefill"), examples(concert_db, ["?"])[0])
+    tokenizer.chat_template += "{% if add_generation_prompt %}<think>\n{% endif %}"
+    opened = prompt_ids(tokenizer, get_template("arctic_prefill"), examples(concert_db, ["?"])[0])
+    assert tokenizer.decode(plain).count("<think>") == tokenizer.decode(opened).count("<think>")
+    engine = ScriptedRolloutEngine([GOOD.removeprefix("<think>")])
+    prediction = run(engine, tokenizer, examples(concert_db, ["?"]), parser="strict")[0]
+    assert prediction.prediction == "SELECT 1"
