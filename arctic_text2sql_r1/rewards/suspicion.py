@@ -16,14 +16,12 @@ What sqlglot cannot parse is not suspected: SQLite has run it, sqlglot merely do
 import functools
 from typing import Any
 
-import sqlglot
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
 
+from arctic_text2sql_r1.rewards.parsing import parse_statements
 from arctic_text2sql_r1.types import Verdict
 
 SUSPICIONS = ("empty_result", "constant_select", "no_from")
-_MOST_CHARACTERS = 5_000  # sqlglot runs in the caller's process: what is longer is not read
 # Trees are Any below: sqlglot names the base class of its nodes differently from version to version.
 _READS_DATA = (exp.Column, exp.Star, exp.AggFunc, exp.Query)
 
@@ -51,13 +49,9 @@ def _signs_in_text(prediction: str, gold_sql: str) -> tuple[str, ...]:
 
 
 def _parsed(sql: str) -> Any | None:
-    """The one statement of `sql`; None when it is too long or sqlglot does not know it."""
-    if len(sql) > _MOST_CHARACTERS:
-        return None
-    try:
-        return sqlglot.parse_one(sql, read="sqlite")
-    except (SqlglotError, RecursionError):
-        return None
+    """The one statement of `sql`; None when sqlglot does not know it, or it is too much work to read."""
+    statements = parse_statements(sql)
+    return statements[0] if len(statements) == 1 else None
 
 
 def _parts(query: Any) -> list[Any]:

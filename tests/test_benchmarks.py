@@ -1,0 +1,90 @@
+# Copyright 2026 The arctic-text2sql-r1 authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The benchmarks run: a tiny workload is made and scored, and what is printed can be read.
+
+No figure is checked: on so few rows the start of the processes is most of the cost.
+"""
+
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
+TINY = ["--prompts", "10", "--samples", "8", "--megabytes", "0.05"]
+
+
+def printed(script: str, *arguments: str) -> list[Any]:
+    """The JSON lines that a benchmark script prints."""
+    command = [sys.executable, str(BENCHMARKS / script), *arguments]
+    return [json.loads(line) for line in subprocess.run(command, capture_output=True, check=True).stdout.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def workload(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder: Path = tmp_path_factory.mktemp("workload")
+    printed("reward_workload.py", str(folder), *TINY)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def results(workload: Path) -> dict[str, dict[str, Any]]:
+    """What the throughput benchmark prints, by the name of the result."""
+    lines = printed("reward_throughput.py", str(workload), "--workers", "1", "--timeout-s", "1")
+    return {line["result"]: line for line in lines}
+
+
+def workload_rows(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "workload.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def test_a_workload_holds_every_kind_of_completion(workload: Path) -> None:
+    kinds = {row["kind"] for row in workload_rows(workload)}
+    assert kinds == {"right", "wrong", "slow", "big", "error", "endless"}
+
+
+def test_one_seed_makes_one_workload(workload: Path, tmp_path: Path) -> None:
+    printed("reward_workload.py", str(tmp_path), *TINY)
+    assert workload_rows(tmp_path) == workload_rows(workload)
+
+
+def test_every_measurement_prints_a_result(results: dict[str, dict[str, Any]]) -> None:
+    assert list(results) == ["floor", "normal", "agreement", "endless"]
+
+
+def test_endless_rows_are_in_the_endless_measurement_only(results: dict[str, dict[str, Any]], workload: Path) -> None:
+    endless = sum(row["kind"] == "endless" for row in workload_rows(workload))
+    rows = {name: result["rows"] for name, result in results.items()}
+    assert rows == dict(floor=80 - endless, normal=80 - endless, agreement=80 - endless, endless=80)
+
+
+def test_completions_meant_to_be_right_are_judged_right_and_plain_comparison_agrees(
+    results: dict[str, dict[str, Any]], workload: Path
+) -> None:
+    meant = sum(row["kind"] == "right" for row in workload_rows(workload))
+    found = results["agreement"]
+    assert (found["disagreements"], found["right"]) == (0, meant)
+
+
+def test_endless_statements_are_the_ones_that_time_out(results: dict[str, dict[str, Any]], workload: Path) -> None:
+    endless = sum(row["kind"] == "endless" for row in workload_rows(workload))
+    assert results["endless"]["statuses"]["timeout"] == endless
+
+
+def test_cpu_time_of_ended_processes_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    used_cpu_s = importlib.import_module("reward_throughput").used_cpu_s
+    before = used_cpu_s()
+    subprocess.run([sys.executable, "-c", "import time\nwhile time.process_time() < 0.3: pass"], check=True)
+    assert used_cpu_s() - before >= 0.25
+
+
+def test_a_folder_without_a_workload_is_named(tmp_path: Path) -> None:
+    command = [sys.executable, str(BENCHMARKS / "reward_throughput.py"), str(tmp_path / "none")]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.stderr.startswith(f"No workload at '{tmp_path / 'none'}") and "reward_workload.py" in run.stderr
