@@ -35,6 +35,7 @@ from arctic_text2sql_r1.types import RowOverlap
 
 _ATTEMPTS = 2
 _FAILED_STARTS = 3
+_KILLED_STARTS = 30  # a worker killed from outside while it starts says little of the next one
 
 
 class WorkerPool:
@@ -47,7 +48,13 @@ class WorkerPool:
         self._owner_pid = os.getpid()
         self._lock = threading.Lock()
         self._closed = False
-        self._workers = [WorkerProcess(limits) for _ in range(num_workers)]
+        self._workers: list[WorkerProcess] = []
+        try:
+            for _ in range(num_workers):
+                self._workers.append(WorkerProcess(limits))
+        except ExecutionError:
+            self.close()
+            raise
 
     def __enter__(self) -> "WorkerPool":
         return self
@@ -58,7 +65,7 @@ class WorkerPool:
     @property
     def worker_pids(self) -> list[int]:
         """The processes that are alive now."""
-        return [worker.pid for worker in self._workers]
+        return [worker.pid for worker in self._workers if not worker.ended]
 
     def run(
         self,
@@ -78,10 +85,16 @@ class WorkerPool:
             batch = _Batch(jobs, on_done)
             limit_s = self._longest_s(jobs) if batch_timeout_s is None else batch_timeout_s
             batch.end = time.monotonic() + limit_s
+            for place, worker in enumerate(self._workers):
+                if worker.ended:  # the last batch ended late, or for want of a worker: this one tries anew
+                    worker.discard()
+                    self._workers[place] = WorkerProcess(self.limits)
             try:
                 self._serve(batch)
             finally:
-                self._workers = [self._replaced(w) if w.job is not None else w for w in self._workers]
+                for worker in self._workers:
+                    if worker.job is not None:
+                        worker.discard()
             return batch.finished(late=f"did not run within the {limit_s:g} s that its batch may take")
 
     def close(self) -> None:
@@ -108,7 +121,6 @@ class WorkerPool:
         return 60.0 + 2 * sum(job.timeout_s + grace_s for job in jobs) / len(self._workers)
 
     def _serve(self, batch: "_Batch") -> None:
-        failed_starts = 0
         while not batch.complete and time.monotonic() < batch.end:
             self._hand_out(batch)
             arrived = self._wait(batch.end)
@@ -119,18 +131,19 @@ class WorkerPool:
                 alive = self._collect(worker, batch) if worker.output_fd in arrived else True
                 if alive and now < worker.kill_at:
                     continue
-                failed_starts = failed_starts + 1 if not worker.ready else 0
-                self._give_up(worker, batch, died=not alive, failed_starts=failed_starts)
+                self._give_up(worker, batch, died=not alive)
                 self._workers[place] = self._replaced(worker)
 
     def _hand_out(self, batch: "_Batch") -> None:
         for worker in self._workers:
-            if worker.ready and worker.job is None and (job := batch.take(worker)) is not None:
+            # A job given to a worker that died while idle would lose one of its attempts.
+            if worker.ready and worker.job is None and batch.waits and worker.is_running:
+                job = batch.take(worker)
                 worker.send(job, kill_after_s=job.timeout_s + self.limits.grace_s)
 
     def _wait(self, batch_end: float) -> set[int]:
         """Wait for something to read or to write, or the next deadline; the descriptors that can be read."""
-        with selectors.DefaultSelector() as selector:
+        with selectors.PollSelector() as selector:  # unlike epoll it costs no descriptor and no system calls to fill
             for worker in self._workers:
                 selector.register(worker.output_fd, selectors.EVENT_READ)
                 if worker.has_unsent:
@@ -140,23 +153,33 @@ class WorkerPool:
         return {int(key.fd) for key, events in ready if events & selectors.EVENT_READ}
 
     def _collect(self, worker: WorkerProcess, batch: "_Batch") -> bool:
-        """Take in what a worker has sent; whether it is still there."""
+        """Take in what a worker has sent; whether it is still there and answers what it was asked."""
         messages, alive = worker.receive()
         for message in messages:
             if not worker.ready:
                 worker.ready = True
-            elif worker.job is not None:
-                job, worker.job = worker.job, None
-                batch.settle(worker, _parse(message, job))
+            elif worker.job is None:
+                return False
+            else:
+                try:
+                    outcome = _parse(message, worker.job)
+                except _WornWorker:
+                    worker.job = None
+                    batch.requeue(worker)
+                    return False
+                except (AttributeError, KeyError, TypeError, ValueError):
+                    return False
+                worker.job = None
+                batch.settle(worker, outcome)
             worker.kill_at = float("inf")
         return alive
 
-    def _give_up(self, worker: WorkerProcess, batch: "_Batch", died: bool, failed_starts: int) -> None:
+    def _give_up(self, worker: WorkerProcess, batch: "_Batch", died: bool) -> None:
         """Settle or requeue the job of a worker that is late or dead."""
         worker.kill()
-        if not worker.ready and failed_starts >= _FAILED_STARTS:
+        if not worker.ready and worker.attempt >= (_KILLED_STARTS if died and worker.was_killed else _FAILED_STARTS):
             raise ExecutionError(
-                f"SQL workers do not start: {failed_starts} in a row ended before the first job "
+                f"SQL workers do not start: {worker.attempt} in a row ended before the first job "
                 f"({worker.complaint()}). Memory and process limits are the usual cause."
             )
         if worker.job is None:
@@ -171,7 +194,11 @@ class WorkerPool:
 
     def _replaced(self, worker: WorkerProcess) -> WorkerProcess:
         worker.discard()
-        return WorkerProcess(self.limits)
+        return WorkerProcess(self.limits, attempt=1 if worker.ready else worker.attempt + 1)
+
+
+class _WornWorker(Exception):
+    """A worker that has run other jobs says that it cannot read a database; a new one has to be asked."""
 
 
 class _Batch:
@@ -190,10 +217,13 @@ class _Batch:
     def complete(self) -> bool:
         return len(self._results) == len(self._jobs)
 
-    def take(self, worker: WorkerProcess) -> Job | None:
-        """The next job, now running on `worker`; None when none waits."""
-        if len(self._waiting) == 0:
-            return None
+    @property
+    def waits(self) -> bool:
+        """Whether a job waits for a worker."""
+        return len(self._waiting) > 0
+
+    def take(self, worker: WorkerProcess) -> Job:
+        """The next job, now running on `worker`."""
         index = self._waiting.popleft()
         self._attempts[index] += 1
         self._running[worker] = index
@@ -215,6 +245,12 @@ class _Batch:
         self._waiting.appendleft(self._running.pop(worker))
         return True
 
+    def requeue(self, worker: WorkerProcess) -> None:
+        """Put the job of `worker` first in the queue again, as if it had never run."""
+        index = self._running.pop(worker)
+        self._attempts[index] -= 1
+        self._waiting.appendleft(index)
+
     def finished(self, late: str) -> list[JobResult]:
         """Every result; `late` is what is said of jobs that have none."""
         missing = ExecutionResult(ExecutionStatus.WORKER_DIED, error=late)
@@ -222,7 +258,13 @@ class _Batch:
 
 
 def _parse(message: dict[str, Any], job: Job) -> JobResult:
-    """A worker's answer as typed records. Raises `DataError` when it could not read the database."""
+    """A worker's answer as typed records.
+
+    Raises `DataError` when it could not read the database (`_WornWorker` if it had run other jobs before), ValueError
+    and its like when it is no answer to `job`.
+    """
+    if "worn" in message:
+        raise _WornWorker
     if "database_unusable" in message:
         raise DataError(
             f"Cannot read database '{job.database.location}': {message['database_unusable']}. Expected a SQLite file; "
@@ -230,6 +272,8 @@ def _parse(message: dict[str, Any], job: Job) -> JobResult:
         )
     profile = message["profile"]
     results = tuple(_parse_result(fields) for fields in message["results"])
+    if len(results) != (1 if job.golds is None else len(job.golds)):
+        raise ValueError(f"{len(results)} results for {job}")
     return JobResult(results, None if profile is None else _parse_profile(profile))
 
 

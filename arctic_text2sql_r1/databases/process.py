@@ -33,14 +33,18 @@ _BOOTSTRAP = (
 _KEPT_VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 _MAX_MESSAGE_BYTES = 16 * 2**20
 _START_TIMEOUT_S = 60.0
+_REAP_TIMEOUT_S = 10.0  # SIGKILL waits for a process that is stuck inside the kernel, on a dead file server
 
 
 class WorkerProcess:
     """A worker that is starting, idle or busy with exactly one job."""
 
-    def __init__(self, limits: ExecutionLimits) -> None:
+    def __init__(self, limits: ExecutionLimits, attempt: int = 1) -> None:
         self.ready = False
+        self.ended = False
+        self.attempt = attempt  # how many workers in a row, this one included, were started for the same place
         self.job: Job | None = None
+        self._cpu_limit_s = float("inf")
         self.kill_at = time.monotonic() + _START_TIMEOUT_S
         self._sent_at = time.monotonic()
         self._inbox = bytearray()
@@ -65,6 +69,16 @@ class WorkerProcess:
         return self._process.stdin.fileno()
 
     @property
+    def is_running(self) -> bool:
+        """Whether the process exists and has not ended."""
+        return self._process.poll() is None
+
+    @property
+    def was_killed(self) -> bool:
+        """Whether something else ended it with SIGKILL (the kernel when memory ran out, a person); after `kill`."""
+        return self._process.returncode == -signal.SIGKILL
+
+    @property
     def busy_s(self) -> float:
         """How long the worker has had its present job, in seconds."""
         return time.monotonic() - self._sent_at
@@ -75,8 +89,9 @@ class WorkerProcess:
 
     def send(self, job: Job, kill_after_s: float) -> None:
         """Start sending one job to an idle worker; `flush` sends the rest when the pipe takes more."""
-        body = json.dumps(asdict(job)).encode("ascii")
+        body = json.dumps(job, default=vars).encode("ascii")  # asdict would copy every value, at ten times the cost
         self.job = job
+        self._cpu_limit_s = job.cpu_limit_s
         self._sent_at = time.monotonic()
         self.kill_at = self._sent_at + kill_after_s
         self._outbox = _HEADER.pack(len(body)) + body
@@ -92,7 +107,7 @@ class WorkerProcess:
             self._outbox = b""
 
     def receive(self) -> tuple[list[Any], bool]:
-        """The complete messages that have arrived, and whether the worker is still there."""
+        """The complete messages that have arrived, and whether the worker is still there and makes sense."""
         alive = True
         try:
             chunk = os.read(self.output_fd, 1 << 20)
@@ -107,7 +122,10 @@ class WorkerProcess:
                 return messages, False
             if len(self._inbox) < end:
                 break
-            messages.append(json.loads(self._inbox[_HEADER.size : end]))
+            try:
+                messages.append(json.loads(self._inbox[_HEADER.size : end]))
+            except (ValueError, RecursionError):
+                return messages, False
             del self._inbox[:end]
         return messages, alive
 
@@ -123,12 +141,20 @@ class WorkerProcess:
     @property
     def ran_out_of_cpu_time(self) -> bool:
         """Whether the kernel ended it for using too much CPU time; call after `kill`."""
+        if self._process.returncode == 0:
+            # No worker ends so while its parent lives: something else in this process has reaped it (SIGCHLD is
+            # ignored, say), and how it ended is lost.
+            return self.busy_s > self._cpu_limit_s
         return self._process.returncode == -signal.SIGXCPU
 
     def kill(self) -> None:
         """End the process and reap it. Its pipes stay readable until `discard`."""
         self._process.kill()  # no effect on one that has ended: its own exit status stays
-        self._process.wait()
+        self.ended = True
+        try:
+            self._process.wait(timeout=_REAP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            return  # `subprocess` reaps it later
 
     def discard(self) -> None:
         """Kill, reap and close the pipes."""
@@ -140,10 +166,12 @@ class WorkerProcess:
 
 def _start(limits: ExecutionLimits) -> subprocess.Popen[bytes]:
     # The working folder is removed as soon as the worker is in it: nothing can be created in a folder that is gone.
-    folder = tempfile.mkdtemp(prefix="text2sql-r1-")
+    folder = None
+    arguments = [json.dumps(asdict(limits)), str(os.getpid()), _PACKAGE_PARENT]
     try:
+        folder = tempfile.mkdtemp(prefix="text2sql-r1-")
         return subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _BOOTSTRAP, json.dumps(asdict(limits)), _PACKAGE_PARENT],
+            [sys.executable, "-I", "-S", "-c", _BOOTSTRAP, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -154,8 +182,9 @@ def _start(limits: ExecutionLimits) -> subprocess.Popen[bytes]:
         )
     except OSError as error:
         raise ExecutionError(
-            f"Cannot start an SQL worker with '{sys.executable}': {error}. Check that the interpreter exists and "
-            f"that the process limit (ulimit -u) leaves room."
+            f"Cannot start an SQL worker with '{sys.executable}': {error}. Check that the interpreter exists, that "
+            f"TMPDIR can be written and that the limits on processes and open files (ulimit -u, -n) leave room."
         ) from error
     finally:
-        os.rmdir(folder)
+        if folder is not None:
+            os.rmdir(folder)

@@ -62,7 +62,20 @@ _DENIED_TEXTS = (
     "one statement at a time",
     "vtable constructor failed",
 )
-_SYNTAX_TEXTS = ("syntax error", "incomplete input", "unrecognized token", "number of bindings")
+# Errors that go on with the statement's own words, in which anything may stand.
+_QUOTING_SYNTAX_TEXTS = ("near ", "incomplete input", "unrecognized token", "incorrect number of bindings")
+_QUOTING_SCHEMA_TEXTS = (
+    "no such",
+    "ambiguous",
+    "misuse of",
+    "wrong number of arguments",
+    "json path error",
+    "bad json path",
+    "circular reference",
+    "duplicate with table",
+    "cannot join using",
+    "multiple references to recursive",
+)
 
 
 def locate(db_path: str) -> Database:
@@ -205,13 +218,15 @@ class SQLiteEngine:
             return ExecutionStatus.TIMEOUT
         if code == _CODE_NOMEM:
             return ExecutionStatus.MEMORY
-        if text.startswith(("no such", "ambiguous")):  # what follows is the prediction's own wording
+        if text.startswith(_QUOTING_SCHEMA_TEXTS):
             return ExecutionStatus.SCHEMA_ERROR
+        if text.startswith(_QUOTING_SYNTAX_TEXTS):
+            return ExecutionStatus.SYNTAX_ERROR
         if code == _CODE_TOOBIG or any(part in text for part in _LIMIT_TEXTS):
             return ExecutionStatus.LIMIT
         if code in (_CODE_AUTH, _CODE_READONLY) or any(part in text for part in _DENIED_TEXTS):
             return ExecutionStatus.DENIED
-        if any(part in text for part in _SYNTAX_TEXTS) or isinstance(error, sqlite3.ProgrammingError | ValueError):
+        if isinstance(error, sqlite3.ProgrammingError | ValueError):
             return ExecutionStatus.SYNTAX_ERROR
         return ExecutionStatus.SCHEMA_ERROR
 

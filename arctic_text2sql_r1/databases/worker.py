@@ -19,7 +19,6 @@ import sys
 import threading
 import time
 from collections import OrderedDict
-from dataclasses import asdict
 from dataclasses import replace
 from typing import Any
 from typing import BinaryIO
@@ -44,6 +43,7 @@ from arctic_text2sql_r1.types import ExecutionStatus
 _OPEN_ENGINES = 8
 _HEADER = struct.Struct(">I")
 _MAX_ERROR_CHARACTERS = 500
+_SHOWN_COLUMNS = 100  # a statement chooses names and values: an answer must stay small, whatever they are
 
 
 class EngineCache:
@@ -58,7 +58,10 @@ class EngineCache:
         if key not in self._engines:
             if len(self._engines) >= _OPEN_ENGINES:
                 self._engines.popitem(last=False)[1].close()
-            self._engines[key] = open_engine(job.database, self._limits)
+            try:
+                self._engines[key] = open_engine(job.database, self._limits)
+            except MemoryError as error:
+                raise DatabaseUnusable("out of memory while it was opened") from error
         self._engines.move_to_end(key)
         return self._engines[key]
 
@@ -70,7 +73,11 @@ def run_job(engine: Engine, job: Job) -> JobResult:
     result = engine.execute(job.sql, deadline, digester)
     if result.status is not ExecutionStatus.OK:
         return JobResult.failed(job, _with_short_error(result))
-    result = replace(result, column_names=digester.short_column_names, sample_rows=tuple(digester.sample_rows))
+    result = replace(
+        result,
+        column_names=digester.short_column_names[:_SHOWN_COLUMNS],
+        sample_rows=tuple(row[:_SHOWN_COLUMNS] for row in digester.sample_rows),
+    )
     if job.golds is not None:
         return JobResult(tuple(_against(gold, result, digester) for gold in job.golds))
     itself = GoldProfile(_tie_segments(engine, job, digester, deadline), digester.packed_rows())
@@ -100,17 +107,15 @@ def _with_short_error(result: ExecutionResult) -> ExecutionResult:
     return replace(result, error=(result.error or "")[:_MAX_ERROR_CHARACTERS])
 
 
-def answer(cache: EngineCache, job: Job) -> dict[str, Any]:
-    """The message that goes back to the parent for one job."""
+def answer(cache: EngineCache, job: Job) -> JobResult | dict[str, str]:
+    """The message that goes back to the parent for one job: what came of it, or what is wrong with the database."""
     try:
-        return asdict(run_job(cache.get(job), job))
+        return run_job(cache.get(job), job)
     except DatabaseUnusable as error:
         return dict(database_unusable=str(error))
     except MemoryError:
-        # Digesting or opening ran into the limit of the whole process: the statement's size is to blame all the same.
-        return asdict(
-            JobResult.failed(job, ExecutionResult(ExecutionStatus.MEMORY, error="worker process out of memory"))
-        )
+        # Digesting ran into the limit of the whole process: the statement's size is to blame all the same.
+        return JobResult.failed(job, ExecutionResult(ExecutionStatus.MEMORY, error="worker process out of memory"))
 
 
 def read_message(stream: BinaryIO) -> Any | None:
@@ -122,8 +127,8 @@ def read_message(stream: BinaryIO) -> Any | None:
 
 
 def encode_message(message: Any) -> bytes:
-    """A message as it goes over the pipe. ASCII only, so that lone surrogates pass."""
-    body = json.dumps(message).encode("ascii")
+    """A message as it goes over the pipe, records as objects. ASCII only, so that lone surrogates pass."""
+    body = json.dumps(message, default=vars).encode("ascii")
     return _HEADER.pack(len(body)) + body
 
 
@@ -137,11 +142,18 @@ def _parse_job(message: dict[str, Any]) -> Job:
 
 
 def bound_process(limits: ExecutionLimits) -> None:
-    """No files written, no core dump, a bounded address space."""
+    """No files written, no core dump, a bounded address space. Limits that are already lower stay."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     if sys.platform.startswith("linux"):  # elsewhere the call is refused or without effect
-        resource.setrlimit(resource.RLIMIT_AS, (limits.address_space_bytes, limits.address_space_bytes))
+        size = _allowed(resource.RLIMIT_AS, limits.address_space_bytes)
+        resource.setrlimit(resource.RLIMIT_AS, (size, size))
+
+
+def _allowed(kind: int, wanted: int) -> int:
+    """`wanted`, or the hard limit that this process was started under if that is lower."""
+    hard = resource.getrlimit(kind)[1]
+    return wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
 
 
 def allow_cpu(job: Job) -> None:
@@ -149,16 +161,15 @@ def allow_cpu(job: Job) -> None:
 
     The limit counts whole seconds of the process's life, so it strikes one to two seconds late.
     """
-    soft_s = math.ceil(time.process_time() + job.cpu_limit_s) + 1
+    soft_s = _allowed(resource.RLIMIT_CPU, math.ceil(time.process_time() + job.cpu_limit_s) + 1)
     resource.setrlimit(resource.RLIMIT_CPU, (soft_s, resource.getrlimit(resource.RLIMIT_CPU)[1]))
 
 
-def end_with_parent(stdin_fd: int) -> None:
+def end_with_parent(stdin_fd: int, parent: int) -> None:
     """End this process once the other end of stdin is closed or the parent is gone. Runs in a thread of its own.
 
     SQLite releases the interpreter lock, so this also works in the middle of an endless query.
     """
-    parent = os.getppid()
     poll = select.poll()
     poll.register(stdin_fd, 0)
     while os.getppid() == parent:
@@ -168,18 +179,25 @@ def end_with_parent(stdin_fd: int) -> None:
 
 
 def main() -> None:
-    """Serve jobs until stdin ends. The limits stand in the first argument, as JSON."""
+    """Serve jobs until stdin ends. The arguments are the limits as JSON and the parent's process id."""
     limits = ExecutionLimits(**json.loads(sys.argv[1]))
-    threading.Thread(target=end_with_parent, args=(sys.stdin.fileno(),), daemon=True).start()
+    threading.Thread(target=end_with_parent, args=(sys.stdin.fileno(), int(sys.argv[2])), daemon=True).start()
     bound_process(limits)
     cache = EngineCache(limits)
     output = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever else is printed must not get between the answers
     output.write(encode_message(dict(ready=True)))
     output.flush()
+    worn = False
     while (message := read_message(sys.stdin.buffer)) is not None:
         job = _parse_job(message)
         allow_cpu(job)
-        output.write(encode_message(answer(cache, job)))
+        reply = answer(cache, job)
+        if worn and isinstance(reply, dict):
+            # What earlier statements left behind (memory, descriptors) may be to blame: a new process has to say so.
+            reply["worn"] = "yes"
+        worn = True
+        output.write(encode_message(reply))
         output.flush()
 
 

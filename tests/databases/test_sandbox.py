@@ -1,119 +1,59 @@
 # Copyright 2026 The arctic-text2sql-r1 authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The sandbox: hostile SQL ends in time, changes nothing, creates nothing, and gets the status it deserves."""
+"""The sandbox: hostile SQL ends in time, changes nothing, creates nothing, and gets the status it deserves.
 
+The statements themselves are in `hostile.py`.
+"""
+
+import os
+import tempfile
 import time
 from collections.abc import Callable
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from arctic_text2sql_r1.databases.judge import JudgeRequest
+from arctic_text2sql_r1.databases.judge import SQLJudge
 from arctic_text2sql_r1.types import ExecutionStatus
 from arctic_text2sql_r1.types import Verdict
+from tests.databases.hostile import HONEST
+from tests.databases.hostile import HOSTILE
 
-# As in conftest: the limit of the judge under test.
-TIMEOUT_S = 0.5
-DOUBLING = ", ".join(f"c{i} AS (SELECT * FROM c{i - 1} UNION ALL SELECT * FROM c{i - 1})" for i in range(1, 31))
-ENDLESS = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c)"
+TIMEOUT_S = 0.4
+GOLD = "SELECT name FROM item"
+RIGHT = "SELECT name FROM item WHERE id > 0"
+WRONG = "SELECT name FROM item WHERE id > 1"
+SHARED_FOLDERS = (Path("/tmp"), Path("/var/tmp"))
 
-DENIED = [
-    "DELETE FROM item",
-    "DROP TABLE item",
-    "UPDATE item SET price = 0",
-    "UPDATE item SET price = 0 RETURNING name",
-    "INSERT INTO item VALUES (9, 'x', 1, 1) RETURNING 1",
-    "REPLACE INTO item VALUES (1, 'x', 1, 1)",
-    "WITH q AS (SELECT 1) DELETE FROM item",
-    "WITH q AS (SELECT 1) DELETE FROM item RETURNING name",
-    "WITH q AS (SELECT 1) INSERT INTO sale SELECT 1, 2",
-    "WITH q AS (SELECT 1) UPDATE item SET price = 0",
-    "CREATE TABLE x (a)",
-    "CREATE TEMP TABLE x (a)",
-    "CREATE TEMP VIEW item AS SELECT 1",
-    "CREATE VIRTUAL TABLE x USING fts5(a)",
-    "ALTER TABLE item RENAME TO x",
-    "ATTACH 'evil.db' AS evil",
-    "ATTACH DATABASE '/tmp/evil.db' AS evil",
-    "VACUUM",
-    "VACUUM INTO 'evil.db'",
-    "REINDEX",
-    "ANALYZE",
-    "BEGIN",
-    "BEGIN EXCLUSIVE",
-    "COMMIT",
-    "SAVEPOINT s",
-    "PRAGMA query_only = 0",
-    "PRAGMA writable_schema = 1",
-    "PRAGMA case_sensitive_like = 1",
-    "PRAGMA reverse_unordered_selects = 1",
-    "PRAGMA hard_heap_limit = 0",
-    "PRAGMA journal_mode = WAL",
-    "PRAGMA user_version = 7",
-    "EXPLAIN SELECT 1",
-    "SELECT load_extension('evil.so')",
-    "SELECT fts3_tokenizer('simple')",
-    "SELECT * FROM pragma_query_only",
-    "SELECT * FROM pragma_database_list",
-    "SELECT 1; DROP TABLE item",
-    "SELECT name FROM item; SELECT 2",
-    "/* SELECT */ -- SELECT\nDELETE FROM item",
-    ";DELETE FROM item",
-]
-TIMED_OUT = [
-    f"{ENDLESS} SELECT count(*) FROM c",
-    f"{ENDLESS} SELECT n FROM c WHERE n < 0",
-    f"{ENDLESS} SELECT max(n) FROM c GROUP BY n % 2",
-    "SELECT count(*) FROM many a, many b, many c, many d WHERE a.n + b.n + c.n + d.n < 0",
-    "SELECT printf('%.*c', 1000000000, 'x')",
-    "SELECT a.n FROM many a, many b, many c ORDER BY a.n * b.n * c.n LIMIT 1",
-]
-TOO_BIG = [
-    f"{ENDLESS} SELECT n FROM c",
-    "SELECT a.n FROM many a, many b",
-    "SELECT zeroblob(1000000000)",
-    "SELECT randomblob(1000000000)",
-    "SELECT hex(zeroblob(9000000))",
-    "SELECT '" + "x" * 10_000_000 + "'",
-    "SELECT 1" + " + 1" * 20_000,
-    "SELECT " + "(" * 5_000 + "1" + ")" * 5_000,
-    "SELECT " + ", ".join(["1"] * 3_000),
-    " UNION ALL ".join(["SELECT 1"] * 1_000),
-    "SELECT zeroblob(9000000) FROM many LIMIT 100",
-    "SELECT 'a' LIKE '" + "%a" * 1_000 + "'",
-]
-BROKEN = [
-    ("SELEC name FROM item", ExecutionStatus.SYNTAX_ERROR),
-    ("The answer is 42.", ExecutionStatus.SYNTAX_ERROR),
-    ("SELECT name FROM item WHERE", ExecutionStatus.SYNTAX_ERROR),
-    ("SELECT 'open", ExecutionStatus.SYNTAX_ERROR),
-    ("SELECT 1\0", ExecutionStatus.SYNTAX_ERROR),
-    ("SELECT '\ud800'", ExecutionStatus.SYNTAX_ERROR),
-    ("SELECT ?", ExecutionStatus.SYNTAX_ERROR),
-    ("SELECT missing FROM item", ExecutionStatus.SCHEMA_ERROR),
-    ("SELECT 1 FROM nowhere", ExecutionStatus.SCHEMA_ERROR),
-    ("SELECT missing() FROM item", ExecutionStatus.SCHEMA_ERROR),
-    ("SELECT id FROM item a, item b", ExecutionStatus.SCHEMA_ERROR),
-    ("SELECT json('{')", ExecutionStatus.SCHEMA_ERROR),
-    ("SELECT abs(-9223372036854775807 - 1)", ExecutionStatus.SCHEMA_ERROR),
-    ("", ExecutionStatus.NO_RESULT_SET),
-    (" \n", ExecutionStatus.NO_RESULT_SET),
-    (";", ExecutionStatus.NO_RESULT_SET),
-    ("-- only a comment", ExecutionStatus.NO_RESULT_SET),
-    ("/* open", ExecutionStatus.NO_RESULT_SET),
-]
-MEMORY_HUNGRY = [
-    f"WITH c0 AS (SELECT 1), {DOUBLING} SELECT count(*) FROM c30",
-    f"{ENDLESS} SELECT group_concat(hex(randomblob(5000))) FROM c",
-    "SELECT count(*) FROM (SELECT DISTINCT randomblob(5000000) FROM many)",
-    "SELECT json_group_array(hex(randomblob(1000000))) FROM many",
-]
-CASES = [
-    *((sql, {ExecutionStatus.DENIED}) for sql in DENIED),
-    *((sql, {ExecutionStatus.TIMEOUT}) for sql in TIMED_OUT),
-    *((sql, {ExecutionStatus.LIMIT, ExecutionStatus.MEMORY}) for sql in TOO_BIG),
-    *((sql, {status}) for sql, status in BROKEN),
-    *((sql, {ExecutionStatus.LIMIT, ExecutionStatus.MEMORY, ExecutionStatus.TIMEOUT}) for sql in MEMORY_HUNGRY),
-]
+
+@pytest.fixture(scope="module")
+def surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder that holds everything a worker could mistake for a place to write: home, temporary, working folder."""
+    root = tmp_path_factory.mktemp("surroundings")
+    for name in ("home", "temporary", "working"):
+        (root / name).mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(root / "home"))
+        patch.setenv("SQLITE_TMPDIR", str(root / "temporary"))
+        patch.setattr(tempfile, "tempdir", str(root / "temporary"))
+        patch.chdir(root / "working")
+        yield root
+
+
+@pytest.fixture(scope="module")
+def lone_judge(surroundings: Path) -> Iterator[SQLJudge]:
+    """One worker, so that whatever a statement leaves behind meets the next one."""
+    with SQLJudge(num_workers=1, timeout_s=TIMEOUT_S, max_rows=2000) as instance:
+        yield instance
+
+
+def stray_files(surroundings: Path) -> list[str]:
+    """What lies around, and in folders that others share whatever has a name that SQLite or hostile SQL gives."""
+    shared = (name for folder in SHARED_FOLDERS for name in os.listdir(folder))
+    return sorted(map(str, surroundings.rglob("*"))) + sorted(n for n in shared if n.startswith(("evil", "etilqs")))
 
 
 def shortest_of_three(judge_it: Callable[[], Verdict]) -> tuple[float, Verdict]:
@@ -127,43 +67,37 @@ def shortest_of_three(judge_it: Callable[[], Verdict]) -> tuple[float, Verdict]:
     return elapsed_s, verdict
 
 
-@pytest.mark.parametrize(("sql", "statuses"), CASES, ids=lambda value: value[:40] if isinstance(value, str) else "")
+@pytest.mark.parametrize(("sql", "statuses"), HOSTILE, ids=lambda value: value[:40] if isinstance(value, str) else "")
 def test_hostile_statement_is_stopped_and_leaves_no_trace(
     sql: str,
     statuses: set[ExecutionStatus],
     shop: str,
-    verdict_on: Callable[..., Verdict],
+    lone_judge: SQLJudge,
+    surroundings: Path,
     fingerprint: Callable[[str], tuple[str, list[str]]],
 ) -> None:
-    before = fingerprint(shop)
-    verdict_on(None)  # gold's run and worker starts are not what is timed
-    elapsed_s, verdict = shortest_of_three(lambda: verdict_on(sql))
+    def judge_it(prediction: str | None) -> Verdict:
+        return lone_judge.judge([JudgeRequest(db_path=shop, gold_sql=GOLD, prediction=prediction)])[0]
+
+    before = fingerprint(shop), stray_files(surroundings), judge_it("SELECT 1").gold
+    elapsed_s, verdict = shortest_of_three(lambda: judge_it(sql))
     assert elapsed_s < TIMEOUT_S + 1.0
     assert verdict.result is not None
     assert verdict.result.status in statuses, verdict.result.error
     assert verdict.correct is False
-    assert fingerprint(shop) == before
+    lone_judge.forget_golds()
+    assert (judge_it(RIGHT).correct, judge_it(WRONG).correct) == (True, False)
+    assert (fingerprint(shop), stray_files(surroundings)) == before[:2]
+    assert judge_it(None).gold.digests == before[2].digests
 
 
-@pytest.mark.parametrize(
-    "sql",
-    [
-        "VALUES (1), (2)",
-        "WITH q AS (SELECT 1 AS a) SELECT a FROM q",
-        "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 5) SELECT n FROM c",
-        "SELECT name FROM pragma_table_info('item')",
-        "SELECT name FROM sqlite_master",
-        "SELECT value FROM json_each('[1, 2]')",
-        "SELECT key FROM json_tree('{}')",
-        "SELECT sum(price) OVER (ORDER BY id) FROM item",
-        "SELECT 1 WHERE 1 IN (" + ", ".join(map(str, range(50_000))) + ")",
-        "SELECT count(*) FROM item" + "".join(f" JOIN item i{n} USING (id)" for n in range(62)),
-        "SELECT 1" + " + 1" * 900,
-    ],
-    ids=lambda value: value[:40],
-)
-def test_honest_statement_runs(sql: str, verdict_on: Callable[..., Verdict]) -> None:
-    result = verdict_on(sql).result
+def test_list_of_hostile_statements_is_long_and_without_repeats() -> None:
+    assert len({sql for sql, _ in HOSTILE}) == len(HOSTILE) >= 200
+
+
+@pytest.mark.parametrize("sql", HONEST, ids=lambda value: value[:40])
+def test_honest_statement_runs(sql: str, shop: str, lone_judge: SQLJudge) -> None:
+    result = lone_judge.judge([JudgeRequest(db_path=shop, gold_sql=GOLD, prediction=sql)])[0].result
     assert result is not None
     assert result.status is ExecutionStatus.OK, result.error
 
@@ -188,3 +122,12 @@ def test_error_text_is_kept_short(verdict_on: Callable[..., Verdict]) -> None:
     result = verdict_on("SELECT " + "x" * 100_000 + " FROM item").result
     assert result is not None
     assert len(result.error or "") <= 500
+
+
+def test_names_and_samples_of_wide_rows_are_kept_short(verdict_on: Callable[..., Verdict]) -> None:
+    # 900 names of 80 characters that take 12 bytes each in JSON, and five rows of such values: 5 MB for each gold.
+    sql = "SELECT " + ", ".join(f"'{'😀' * 60}' AS \"{'😀' * 60}{n}\"" for n in range(900)) + " FROM item"
+    result = verdict_on(sql).result
+    assert result is not None
+    assert (result.status, result.column_count) == (ExecutionStatus.OK, 900)
+    assert max(len(result.column_names), *map(len, result.sample_rows)) <= 100
