@@ -59,6 +59,7 @@ class ExecutionStatus(str, Enum):
 class ResultDigests:
     """128-bit digests of a result set, as hexadecimal text: order kept, bag of rows, set of rows.
 
+    Compare them with `databases.compare.digests_agree`: one with large rounded floats holds two readings.
     The last two are the first two whatever order the columns stand in; empty unless the comparison mode asks for them.
     """
 

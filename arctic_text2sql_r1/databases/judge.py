@@ -26,6 +26,7 @@ from arctic_text2sql_r1.databases.spider import spider_orders
 from arctic_text2sql_r1.databases.spider import spider_text
 from arctic_text2sql_r1.databases.sqltext import fold
 from arctic_text2sql_r1.databases.sqltext import orders_rows
+from arctic_text2sql_r1.databases.sqltext import without_tail
 from arctic_text2sql_r1.types import ExecutionResult
 from arctic_text2sql_r1.types import ExecutionStatus
 from arctic_text2sql_r1.types import Verdict
@@ -167,16 +168,23 @@ class SQLJudge:
 
     def _text(self, sql: str) -> str:
         """The statement that is run for `sql` in this comparison mode."""
-        if self.compare not in SPIDER_MODES or self._too_long(sql):
+        if self._will_be_refused(sql):
             return sql
-        return spider_text(sql, keep_distinct=self.compare != "spider")
+        if self.compare in SPIDER_MODES:
+            sql = spider_text(sql, keep_distinct=self.compare != "spider")
+        return without_tail(sql) if ";" in sql else sql
 
     def _folded(self, sql: str) -> str:
-        return sql if self._too_long(sql) else fold(self._text(sql))
+        return sql if self._will_be_refused(sql) else fold(self._text(sql))
 
-    def _too_long(self, sql: str) -> bool:
-        """Whether it will not be run, so that reading it is wasted."""
-        return len(sql) > self.limits.max_sql_bytes
+    def _will_be_refused(self, sql: str) -> bool:
+        """Whether no engine gets to see it, even if what is wrong with it stands in a comment that folding drops."""
+        if len(sql) > self.limits.max_sql_bytes or "\0" in sql:
+            return True
+        try:
+            return len(sql.encode("utf-8")) > self.limits.max_sql_bytes
+        except UnicodeEncodeError:
+            return True
 
     def _verdict(self, item: "_Item", executions: "_Executions") -> Verdict:
         gold = item.gold

@@ -23,6 +23,7 @@ library only, because every worker imports this.
 from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import blake2b
+from operator import mul
 
 from arctic_text2sql_r1.databases.base import Row
 from arctic_text2sql_r1.databases.compare import RowDigester
@@ -33,6 +34,7 @@ from arctic_text2sql_r1.types import ResultDigests
 _MASK = (1 << 128) - 1
 _MOST_ORDERS = 120  # column orders tried for one result, each a pass over its rows ...
 _MOST_CELLS = 1_000_000  # ... and how many cells all passes together may read, the first pass apart
+_MOST_REFINED = 5_000_000  # cells read to tell columns apart, about a second
 _COMPARISONS = (("> =", ">="), ("< =", "<="), ("! =", "!="))
 
 
@@ -67,6 +69,10 @@ class PermutationDigester(RowDigester):
         super().__init__(mode)
         self._rows: list[tuple[int, ...]] = []
         self._cells: dict[tuple[type, object], int] = {}
+
+    def begin(self, column_names: tuple[str, ...]) -> None:
+        super().begin(column_names)
+        self._rows.clear()
 
     def add(self, row: Row) -> int:
         row = tuple(_without_bad_bytes(value) if isinstance(value, str) else value for value in row)
@@ -107,16 +113,20 @@ def _column_orders(columns: list[tuple[int, ...]]) -> Iterator[list[int]]:
 
     Each yields the same rows up to the order of the columns, so equal digests always prove equal results.
     """
-    waiting = [[sum(_hash(cell) for cell in column) & _MASK for column in columns]]  # colours: one number per column
+    waiting = [[sum(column) & _MASK for column in columns]]  # colours: one number per column; cells are hashes already
     cells = sum(map(len, columns))
     most = min(_MOST_ORDERS, 1 + _MOST_CELLS // max(cells, 1))
-    found = 0
-    while waiting and found < most:
-        colours = _refined(columns, waiting.pop())
+    found = read = 0
+    while waiting and found < most and (found == 0 or read < _MOST_REFINED):
+        colours = waiting.pop()
+        if read < _MOST_REFINED:
+            colours = _refined(columns, colours)
+        read += cells
         tied = _tied(columns, colours)
-        if len(tied) == 0:
+        if len(tied) == 0 or read >= _MOST_REFINED:
             found += 1
             yield sorted(range(len(columns)), key=colours.__getitem__)
+            continue
         for column in tied:
             waiting.append([_hash(colour, int(i == column)) for i, colour in enumerate(colours)])
 
@@ -124,10 +134,10 @@ def _column_orders(columns: list[tuple[int, ...]]) -> Iterator[list[int]]:
 def _refined(columns: list[tuple[int, ...]], colours: list[int]) -> list[int]:
     """Colours told apart further by the rows in which the columns' values stand, until that tells no more."""
     while len(_tied(columns, colours)) > 0:
-        rows = [sum(map(_hash, colours, row)) & _MASK for row in zip(*columns, strict=True)]
+        # Products of hashes: quick, and colours only propose orders, so that a coincidence could not prove anything.
+        rows = [_hash(sum(map(mul, colours, row)) & _MASK) for row in zip(*columns, strict=True)]
         finer = [
-            _hash(colour, sum(map(_hash, rows, column)) & _MASK)
-            for colour, column in zip(colours, columns, strict=True)
+            _hash(colour, sum(map(mul, rows, column)) & _MASK) for colour, column in zip(colours, columns, strict=True)
         ]
         if len(set(finer)) == len(set(colours)):
             return colours

@@ -62,6 +62,7 @@ _DENIED_TEXTS = (
     "one statement at a time",
     "vtable constructor failed",
 )
+_NOT_UTF8_TEXT = "Could not decode to UTF-8"
 # Errors that go on with the statement's own words, in which anything may stand.
 _QUOTING_SYNTAX_TEXTS = ("near ", "incomplete input", "unrecognized token", "incorrect number of bindings")
 _QUOTING_SCHEMA_TEXTS = (
@@ -119,8 +120,12 @@ class SQLiteEngine:
         """Run one statement; every way in which it can end is a status."""
         start = time.monotonic()
         self._deadline = deadline
-        refusal = self._refusal(sql)
-        result = refusal if refusal is not None else self._run(sql, sink)
+        result = self._refusal(sql) or self._run(sql, sink)
+        if (result.error or "").startswith(_NOT_UTF8_TEXT) and self._connection.text_factory is str:
+            # Reading text as UTF-8 or failing takes half the time of any text factory, and bad bytes are rare: the
+            # first of them costs this connection the quick way. surrogateescape keeps different bad bytes different.
+            self._connection.text_factory = functools.partial(str, encoding="utf-8", errors="surrogateescape")
+            result = self._run(sql, sink)
         self._deadline = None
         return ExecutionResult(
             status=result.status,
@@ -135,8 +140,6 @@ class SQLiteEngine:
 
     def _harden(self) -> None:
         connection = self._connection
-        # A partial runs in C. surrogateescape keeps different bad bytes different, and never raises.
-        connection.text_factory = functools.partial(str, encoding="utf-8", errors="surrogateescape")
         for pragma in (
             "query_only=1",
             "trusted_schema=0",

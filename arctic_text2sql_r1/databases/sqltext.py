@@ -12,11 +12,12 @@ import re
 from dataclasses import dataclass
 
 # Each alternative starts with characters that no other starts with, and none can fail after it has started, so the
-# scan never backtracks. An unterminated literal or comment runs to the end of the text, and every character beyond
-# ASCII belongs to a word, as in SQLite.
+# scan never backtracks. As in SQLite, an unterminated literal or comment runs to the end of the text (but "/*" as the
+# last two characters are two signs), a vertical tab is a blank only after another blank, a byte order mark is a blank
+# where a token could start, and every other character beyond ASCII belongs to a word.
 _TOKEN = re.compile(
     r"""
-      (?P<blank>   [ \t\n\f\r]+ | --[^\n]* | /\*(?:[^*]+|\*(?!/))*(?:\*/)? )
+      (?P<blank>   [ \t\n\f\r][ \t\n\v\f\r]* | \ufeff | --[^\n]* | /\*(?!\Z)(?:[^*]+|\*(?!/))*(?:\*/)? )
     | (?P<blob>    [xX]'[^']*'? )
     | (?P<string>  '(?:[^']+|'')*'? )
     | (?P<quoted>  "(?:[^"]+|"")*"? | `(?:[^`]+|``)*`? | \[[^\]]*\]? )
@@ -27,6 +28,11 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL | re.ASCII,
 )
+# What stands between words in an expression that has no other signs.
+_OPERATOR_WORD = re.compile(
+    r"\b(?:and|or|not|is|isnull|notnull|in|like|glob|regexp|match|between|collate|escape|case)\b", re.IGNORECASE
+)
+_NAME_OF_WORDS = re.compile(r"[\w$ \x80-\U0010FFFF]*", re.ASCII)
 _UPPER_TO_LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 
 
@@ -72,7 +78,8 @@ def first_word(sql: str) -> str:
 def fold(sql: str) -> str:
     """`sql` with blanks, comments, the case of unquoted words and final semicolons folded away.
 
-    Two texts that fold to the same text do the same thing; literals and quoted identifiers are kept to the letter.
+    Two texts that fold to the same text do the same thing once `without_tail` has been applied to them; literals and
+    quoted identifiers are kept to the letter.
     """
     # Without `Token` objects: this runs on every prediction of a batch.
     pieces = [
@@ -82,7 +89,30 @@ def fold(sql: str) -> str:
     ]
     while pieces and pieces[-1] == ";":
         pieces.pop()
-    return " ".join(pieces)
+    return without_tail(sql) if _may_name_an_expression(pieces) else " ".join(pieces)
+
+
+def without_tail(sql: str) -> str:
+    """`sql` up to its last token that is no semicolon: sqlite3 takes a second one for a second statement."""
+    end = 0
+    for match in _TOKEN.finditer(sql):
+        if match.lastgroup != "blank" and match.group() != ";":
+            end = match.end()
+    return sql[:end]
+
+
+def _may_name_an_expression(pieces: list[str]) -> bool:
+    """Whether blanks may matter: SQLite names a subquery's column by its text, `SELECT "a+b" FROM (SELECT a+b ...)`.
+
+    NATURAL JOIN compares such names too.
+    """
+    if pieces.count("select") < 2:
+        return False
+    return any(piece == "natural" or (piece[0] in '"`[' and _can_be_expression(piece[1:-1])) for piece in pieces)
+
+
+def _can_be_expression(name: str) -> bool:
+    return _NAME_OF_WORDS.fullmatch(name) is None or _OPERATOR_WORD.search(name) is not None
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,11 @@ class KeyedDigester(RowDigester):
         self._keyed = keyed
         self._last_key: bytes | None = None
 
+    def begin(self, column_names: tuple[str, ...]) -> None:
+        super().begin(column_names)
+        self.segments.clear()
+        self._last_key = None
+
     def add(self, row: Row) -> int:
         key = encode_row(tuple(row[position] for position in self._keyed.key_positions))
         if key == self._last_key:

@@ -91,7 +91,7 @@ def _against(gold: GoldProfile, result: ExecutionResult, digester: RowDigester) 
 
 def _tie_segments(engine: Engine, job: Job, plain: RowDigester, deadline: Deadline) -> tuple[int, ...] | None:
     """The tie groups of a gold result, None when every row has its own place or the groups cannot be learnt."""
-    if job.compare != "default":
+    if job.compare != "default" or len(plain.sample_rows) < 2:
         return None
     keyed = with_sort_keys(job.sql, plain.column_names)
     if keyed is None:

@@ -23,7 +23,6 @@ character.
 Text that is too long or too much work for sqlglot (see `parsing.py`) has syntax -0.5, unless SQLite ran it.
 """
 
-
 from sqlglot import exp
 
 from arctic_text2sql_r1.databases.sqltext import tokenize

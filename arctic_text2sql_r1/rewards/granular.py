@@ -25,6 +25,7 @@ names lose 2 points. The reward says so at start.
 """
 
 from arctic_text2sql_r1.databases.base import ExecutionLimits
+from arctic_text2sql_r1.databases.compare import digests_agree
 from arctic_text2sql_r1.databases.sqltext import first_word
 from arctic_text2sql_r1.databases.sqltext import tokenize
 from arctic_text2sql_r1.rewards.base import REWARDS
@@ -88,22 +89,16 @@ def _compared(result: ExecutionResult, gold: ExecutionResult) -> dict[str, float
     """The parts that compare two results."""
     wanted = {name.lower() for name in gold.column_names}
     found = wanted & {name.lower() for name in result.column_names}
-    same_set = result.digests is not None and gold.digests is not None and _distinct(result) == _distinct(gold)
-    same_list = same_set and result.row_count == gold.row_count and _ordered(result) == _ordered(gold)
+    same_set = same_list = False
+    if result.digests is not None and gold.digests is not None:
+        same_set = digests_agree(result.digests.distinct, gold.digests.distinct)
+        same_list = same_set and digests_agree(result.digests.ordered, gold.digests.ordered)
     return dict(
         columns=_COLUMNS * len(found) / len(wanted) if len(wanted) > 0 else 0.0,
         rows=_ROWS * (1.0 if same_set else _jaccard(result)),
         set=_SAME_SET if same_set else 0.0,
         order=_SAME_ORDER if same_list else 0.0,
     )
-
-
-def _distinct(result: ExecutionResult) -> str | None:
-    return None if result.digests is None else result.digests.distinct
-
-
-def _ordered(result: ExecutionResult) -> str | None:
-    return None if result.digests is None else result.digests.ordered
 
 
 def _jaccard(result: ExecutionResult) -> float:

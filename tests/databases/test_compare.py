@@ -3,6 +3,8 @@
 
 """What counts as the same row and the same result, on digests alone."""
 
+import random
+
 import pytest
 
 from arctic_text2sql_r1.databases.base import Row
@@ -67,6 +69,40 @@ def test_values_that_count_as_equal(one: object, other: object) -> None:
 )
 def test_values_that_count_as_different(one: object, other: object) -> None:
     assert encode_row((one,)) != encode_row((other,))
+
+
+def agree(one: list[Row], other: list[Row]) -> bool:
+    return results_match(result_of(one), result_of(other), mode="default", gold_orders=False)
+
+
+@pytest.mark.parametrize("digits", [0, 1, 2, 4])
+@pytest.mark.parametrize("highest", [1e3, 1e6, 1e8, 1e10, 1e12, 1e13])
+def test_sum_of_decimals_does_not_depend_on_the_order_of_rows(highest: float, digits: int) -> None:
+    generator = random.Random(3)
+    for _ in range(250):
+        values = [round(generator.uniform(0, highest), digits) for _ in range(100)]
+        assert agree([(sum(values),)], [(sum(sorted(values)),)]), values
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "equal"),
+    [
+        (123456789012345.2, 123456789012345.9, True),  # both are 1.234567890e14
+        (123456789012345.2, 123456789112345.2, False),
+        (12345678901, 12345678901.3, True),  # rounds to the integer
+        (12345678901, 12345678902.0, False),
+        (12345678901, 12345678902, False),
+        (12345678901.0, 12345678902.0, True),  # as floats, 10 digits count
+        (1e300, 1.00000000001e300, True),
+        (1e300, 1.00000001e300, False),
+        (1.7976931348623157e308, float("inf"), False),
+        (-12345678901.5, -12345678901.500002, True),
+        (100000.12345, 100000.12344999999, True),  # a tie of decimals, less an error of the last bit
+    ],
+)
+def test_large_floats_agree_to_10_digits_and_integers_exactly(one: float, other: float, equal: bool) -> None:
+    assert agree([(one, "x"), (1, "y")], [(other, "x"), (1, "y")]) == equal
+    assert agree([(other, "x"), (1, "y")], [(one, "x"), (1, "y")]) == equal
 
 
 def test_cell_borders_cannot_be_shifted() -> None:

@@ -3,6 +3,7 @@
 
 """Verdicts: which predictions agree with gold, what order means, what is run how often, what is an error of ours."""
 
+import json
 import os
 import sqlite3
 from collections.abc import Callable
@@ -218,3 +219,68 @@ def test_relative_path_is_taken_from_the_callers_folder(
 ) -> None:
     monkeypatch.chdir(os.path.dirname(shop))
     assert judge.judge([JudgeRequest("shop.sqlite", "SELECT 1", "SELECT 1.0")])[0].correct is True
+
+
+@pytest.mark.parametrize("tail", [";", ";;", " ; ; -- done", "; /* done */ ;", ";\n--"])
+def test_final_semicolons_and_comments_change_no_verdict(tail: str, verdict_on: Callable[..., Verdict]) -> None:
+    gold = "SELECT name FROM item"
+    assert verdict_on(f"SELECT name FROM item WHERE 1{tail}", gold=gold).correct is True
+    assert verdict_on(f"SELECT name FROM item WHERE 0{tail}", gold=f"{gold}{tail}").correct is False
+
+
+@pytest.mark.parametrize("comment", ["-- \0", "-- \ud800", "/* " + "é" * 300_000])
+def test_text_that_no_engine_may_see_is_wrong_even_where_only_a_comment_is_at_fault(
+    comment: str, verdict_on: Callable[..., Verdict]
+) -> None:
+    verdict = verdict_on(f"SELECT name FROM item {comment}", gold="SELECT name FROM item")
+    assert (verdict.correct, verdict_on("SELECT name FROM item").correct) == (False, True)
+
+
+def test_one_execution_is_judged_against_each_of_its_golds(judge: SQLJudge, shop: str) -> None:
+    golds = [
+        "SELECT id FROM item ORDER BY price",
+        "SELECT id FROM item",
+        "SELECT id FROM item ORDER BY id",
+        "SELECT 1",
+    ]
+    prediction = (
+        "SELECT item.id FROM item ORDER BY price, id DESC"  # 5 1 3 2 4: the tie of 2 and 3 the other way round
+    )
+    verdicts = judge.judge([JudgeRequest(shop, gold, prediction) for gold in golds])
+    assert [verdict.correct for verdict in verdicts] == [True, True, False, False]
+
+
+def test_prediction_that_is_another_prompts_gold_is_not_right_by_that(judge: SQLJudge, shop: str) -> None:
+    golds = ["SELECT name FROM item", "SELECT price FROM item"]
+    requests = [JudgeRequest(shop, gold, prediction) for gold in golds for prediction in golds]
+    assert [verdict.correct for verdict in judge.judge(requests)] == [True, False, False, True]
+
+
+def test_forgotten_gold_is_run_again(judge: SQLJudge, shop: str) -> None:
+    request = JudgeRequest(shop, "SELECT hex(randomblob(8))", "SELECT 1")
+    first, kept = (judge.judge([request])[0].gold.digests for _ in range(2))
+    judge.forget_golds()
+    assert first == kept != judge.judge([request])[0].gold.digests
+
+
+@pytest.mark.parametrize("mode", ["default", "bird", "spider"])
+def test_every_spider_dev_gold_with_rows_is_right_against_itself(mode: str, spider_root: Path) -> None:
+    golds = json.loads((spider_root / "dev.json").read_text(encoding="utf-8"))
+    requests = [
+        # The prefix keeps the prediction from folding to gold's own text, so that it has to run.
+        JudgeRequest(
+            str(spider_root / "database" / row["db_id"] / f"{row['db_id']}.sqlite"),
+            row["query"],
+            f"WITH unused AS (SELECT 1) {row['query']}",
+        )
+        for row in golds
+    ]
+    with SQLJudge(num_workers=1, compare=mode) as judge:
+        verdicts = judge.judge(requests)
+    wrong = [
+        (verdict.prediction, verdict.result)
+        for verdict in verdicts
+        if verdict.gold.row_count > 0 and verdict.correct is not True
+    ]
+    assert wrong == []
+    assert sum(verdict.correct is True for verdict in verdicts) > 1000

@@ -4,13 +4,17 @@
 """Reading SQL text: folding keeps what matters and drops what does not; only the outermost ORDER BY counts."""
 
 import json
+import random
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from arctic_text2sql_r1.databases.sqltext import fold
 from arctic_text2sql_r1.databases.sqltext import orders_rows
+from arctic_text2sql_r1.databases.sqltext import without_tail
 
 SPIDER = Path(__file__).resolve().parents[2].parent / "shared" / "spider"
 
@@ -23,6 +27,9 @@ SPIDER = Path(__file__).resolve().parents[2].parent / "shared" / "spider"
         ("SELECT a FROM t WHERE a<=1", "SELECT a FROM t WHERE a <= 1"),
         ("SELECT (1)", "SELECT ( 1 )"),
         ("SELECT a FROM t /* open", "SELECT a FROM t"),
+        ("SELECT \va FROM t", "SELECT a FROM t"),
+        ("\ufeffSELECT a FROM t", "SELECT a FROM t"),
+        ('SELECT "home town" FROM (SELECT  1)', 'SELECT "home town" FROM (SELECT 1)'),
     ],
 )
 def test_texts_that_mean_the_same_fold_together(one: str, other: str) -> None:
@@ -47,10 +54,83 @@ def test_texts_that_mean_the_same_fold_together(one: str, other: str) -> None:
         ("SELECT a😀b", "SELECT a 😀b"),
         ("SELECT 1; SELECT 2", "SELECT 1 SELECT 2"),
         ("SELECT '/*' FROM a --*/", "SELECT '/*' FROM b --*/"),
+        ("SELECT 1 /*", "SELECT 1"),
+        ("SELECT\va FROM t", "SELECT a FROM t"),
+        ('SELECT "a+b" FROM (SELECT a+b FROM t)', 'SELECT "a+b" FROM (SELECT a + b FROM t)'),
+        ('SELECT "a is b" FROM (SELECT a is b FROM t)', 'SELECT "a is b" FROM (SELECT a  is b FROM t)'),
+        (
+            "SELECT 1 FROM (SELECT a+b) NATURAL JOIN (SELECT a+b)",
+            "SELECT 1 FROM (SELECT a+b) NATURAL JOIN (SELECT a +b)",
+        ),
     ],
 )
 def test_texts_that_differ_in_meaning_stay_apart(one: str, other: str) -> None:
     assert fold(one) != fold(other)
+
+
+STATEMENTS = [
+    *("select a+b from t", 'select "a+b" from (select a+b from t)', "select a from t order by b desc limit 1"),
+    *("select -a- -b, a||'x', .5, 1.e5, 0x1F, x'61' from t where a<=b and a<>b;", "select É,é, 0x1Fg, 1 g from t"),
+    *("select * from (select a+b from t) natural join (select a+b from t)", "select t . a from t where a-- c\n >1"),
+    *(
+        "select a[b] from t",
+        "select 'x' 'y'",
+        'select a"b"from t',
+        "select `a``b` from t",
+        "select '{}'->'$'",
+        "select $a",
+    ),
+]
+PIECES = [
+    *" \n\t\v\f\r;+-'\"`[]()a1.>=|",
+    "/**/",
+    "/*x*/",
+    "/*",
+    "*/",
+    "--",
+    "-- \n",
+    "\ufeff",
+    "\u00a0",
+    "\v ",
+    " \v",
+    "é",
+]
+
+
+def outcome(connection: sqlite3.Connection, sql: str) -> list[tuple[object, ...]] | None:
+    try:
+        return connection.execute(without_tail(sql)).fetchall()
+    except (sqlite3.Error, sqlite3.Warning):
+        return None
+
+
+def test_texts_that_fold_together_do_the_same_in_sqlite() -> None:
+    generator = random.Random(7)
+    compared = 0
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript("CREATE TABLE t (a, b, É, é); INSERT INTO t VALUES (1, 2, 3, 4), (5, 6, 7, 8);")
+        for _ in range(30_000):
+            one = other = generator.choice(STATEMENTS)
+            for _ in range(generator.randint(1, 3)):
+                place, cut = generator.randint(0, len(other)), generator.random() < 0.2
+                other = other[:place] + ("" if cut else generator.choice(PIECES)) + other[place + cut :]
+            if fold(one) == fold(other) and one != other:
+                compared += 1
+                assert outcome(connection, one) == outcome(connection, other), (one, other)
+    assert compared > 1000
+
+
+@pytest.mark.parametrize(
+    ("sql", "kept"),
+    [
+        ("SELECT 1 ; ; -- end", "SELECT 1"),
+        ("SELECT ';' /* ; */", "SELECT ';'"),
+        ("SELECT 1; SELECT 2;", "SELECT 1; SELECT 2"),
+        (" ; -- nothing", ""),
+    ],
+)
+def test_final_semicolons_are_cut_and_nothing_else(sql: str, kept: str) -> None:
+    assert without_tail(sql) == kept
 
 
 @pytest.mark.parametrize(
