@@ -90,7 +90,7 @@ class ExecutionResult:
     Everything but `elapsed_s` (wall time inside the worker, in seconds) and `error` is set only for status `OK`.
     `sample_rows` holds the first few rows, shortened, for people to read; it is never compared. `column_names` are
     shortened too. `overlap` is with gold's rows (gold's own is with itself); None when gold did not run or has more
-    than 100,000 rows.
+    than 100,000 rows, or nobody asked. A result with more rows than gold may have no digests either: it differs.
     """
 
     status: ExecutionStatus

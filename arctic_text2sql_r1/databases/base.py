@@ -59,10 +59,12 @@ class Database:
 class GoldProfile:
     """What of a gold result the worker needs that runs a prediction; small, and never the rows themselves.
 
-    `segments` are the tie groups under which the ordered digest is taken (see `compare.RowDigester`); None means that
-    every row has its own place. `rows` packs one hash per row (see `compare.pack_rows`); None when there are too many.
+    `row_count` is 0 when gold did not run. `segments` are the tie groups under which the ordered digest is taken (see
+    `compare.RowDigester`); None means that every row has its own place. `rows` packs one hash per row (see
+    `RowDigester.packed_rows`); None when there are too many, or nobody asks what the two results have in common.
     """
 
+    row_count: int = 0
     segments: tuple[int, ...] | None = None
     rows: str | None = None
 

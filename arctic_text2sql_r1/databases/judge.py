@@ -12,6 +12,7 @@ from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import replace
 
 from arctic_text2sql_r1.databases.base import Database
 from arctic_text2sql_r1.databases.base import ExecutionLimits
@@ -100,19 +101,24 @@ class SQLJudge:
         self._pool.close()
 
     def judge(
-        self, requests: Sequence[JudgeRequest], on_progress: Callable[[int, int], None] | None = None
+        self,
+        requests: Sequence[JudgeRequest],
+        on_progress: Callable[[int, int], None] | None = None,
+        compare_rows: bool = False,
     ) -> list[Verdict]:
         """The verdict on each request, in the order of `requests`.
 
-        `on_progress` is called with (requests settled, all requests) as work gets done. Raises `DataError` when a
-        database is missing, unreadable or still being written, `ExecutionError` when workers cannot be started.
+        With `compare_rows` each result that can be compared has its `overlap` with gold; without, the default mode
+        does not look at all rows of a result that is larger than gold's, which then has no digests. `on_progress` is
+        called with (requests settled, all requests) as work gets done. Raises `DataError` when a database is missing,
+        unreadable or still being written, `ExecutionError` when workers cannot be started.
         """
         databases = {path: locate(path) for path in {request.db_path for request in requests}}
         gold_keys = [(databases[request.db_path], request.gold_sql) for request in requests]
         golds = self._golds_of(gold_keys)
         items = [self._item(request, golds[key]) for request, key in zip(requests, gold_keys, strict=True)]
         executions = _executions(items)
-        self._run(executions, _progress(executions, len(items), on_progress))
+        self._run(executions, _progress(executions, len(items), on_progress), compare_rows)
         return [self._verdict(item, executions) for item in items]
 
     def forget_golds(self) -> None:
@@ -142,7 +148,7 @@ class SQLJudge:
         folded = None if request.prediction is None else self._folded(request.prediction)
         return _Item(request, gold, folded)
 
-    def _run(self, executions: "_Executions", on_done: Callable[[int], None] | None) -> None:
+    def _run(self, executions: "_Executions", on_done: Callable[[int], None] | None, compare_rows: bool) -> None:
         """Run each distinct prediction once, those of the slowest golds first, and file what came of it."""
         slowest_first = _slowest_first(executions)
         jobs = [
@@ -150,7 +156,7 @@ class SQLJudge:
                 one.database,
                 self._text(one.sql),
                 max(self._cpu_limit_s(gold.result) for gold in one.golds),
-                golds=tuple(gold.profile for gold in one.golds),
+                golds=tuple(gold.profile if compare_rows else replace(gold.profile, rows=None) for gold in one.golds),
             )
             for one in slowest_first
         ]

@@ -294,4 +294,4 @@ def _parse_result(fields: dict[str, Any]) -> ExecutionResult:
 
 def _parse_profile(fields: dict[str, Any]) -> GoldProfile:
     segments = fields["segments"]
-    return GoldProfile(segments=None if segments is None else tuple(segments), rows=fields["rows"])
+    return GoldProfile(fields["row_count"], None if segments is None else tuple(segments), fields["rows"])

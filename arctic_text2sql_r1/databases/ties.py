@@ -4,10 +4,10 @@
 """Which rows of an ordered gold result tie, so that a prediction may return them in another order.
 
 Gold orders by its sort keys; rows with equal keys come in whatever order the engine happens to choose. The sizes of
-those runs of rows ("segments") are learnt once per gold, in the worker that runs it: gold is run again with its sort
-keys appended to the columns it selects. The result counts only if this second run, without the appended columns, is
-row for row the first run; so a rewrite that changed the query's meaning (hidden keys under DISTINCT, say) cannot
-mislead. A key that names an output column, or counts columns (ORDER BY 2), is read from that column instead.
+those runs of rows ("segments") are learnt once per gold, in the worker that runs it. A key that names an output
+column, or counts columns (ORDER BY 2), is read from that column. Where gold does not return every key, it is run again
+with the missing ones appended to the columns it selects; what that run tells counts only if it is row for row the
+first run without them, so a rewrite that changed the query's meaning (hidden keys under DISTINCT) cannot mislead.
 
 Where the keys cannot be learnt (an alias inside an expression, a key of a compound SELECT that is no output column, no
 time left) no row may trade places: the stricter reading, which a prediction cannot exploit by dropping its ORDER BY.
@@ -33,27 +33,58 @@ class KeyedGold:
     key_positions: tuple[int, ...]
 
 
-class KeyedDigester(RowDigester):
-    """Digests the rows without their appended keys, and counts the runs of rows whose keys are equal."""
+class TieCounter:
+    """Sizes of the runs of rows whose sort keys are equal."""
 
-    def __init__(self, keyed: KeyedGold) -> None:
-        super().__init__()
-        self.segments: list[int] = []
-        self._keyed = keyed
+    def __init__(self, key_positions: tuple[int, ...]) -> None:
+        self.sizes: list[int] = []
+        self._key_positions = key_positions
         self._last_key: bytes | None = None
+
+    def count(self, row: Row) -> None:
+        key = encode_row(tuple([row[position] for position in self._key_positions]))
+        if key == self._last_key:
+            self.sizes[-1] += 1
+        else:
+            self.sizes.append(1)
+            self._last_key = key
+
+
+class GoldDigester(RowDigester):
+    """Digests gold's rows, and counts its ties if it returns every sort key itself (`ties` is None otherwise)."""
+
+    def __init__(self, gold_sql: str) -> None:
+        super().__init__()
+        self.keyed: KeyedGold | None = None
+        self.ties: TieCounter | None = None
+        self._gold_sql = gold_sql
 
     def begin(self, column_names: tuple[str, ...]) -> None:
         super().begin(column_names)
-        self.segments.clear()
-        self._last_key = None
+        self.keyed = with_sort_keys(self._gold_sql, column_names)
+        returns_keys = self.keyed is not None and self.keyed.sql == self._gold_sql
+        self.ties = TieCounter(self.keyed.key_positions) if self.keyed is not None and returns_keys else None
 
     def add(self, row: Row) -> int:
-        key = encode_row(tuple(row[position] for position in self._keyed.key_positions))
-        if key == self._last_key:
-            self.segments[-1] += 1
-        else:
-            self.segments.append(1)
-            self._last_key = key
+        if self.ties is not None:
+            self.ties.count(row)
+        return super().add(row)
+
+
+class KeyedDigester(RowDigester):
+    """Digests the rows of a gold query that also selects its sort keys, as if it did not, and counts its ties."""
+
+    def __init__(self, keyed: KeyedGold) -> None:
+        super().__init__()
+        self.ties = TieCounter(keyed.key_positions)
+        self._keyed = keyed
+
+    def begin(self, column_names: tuple[str, ...]) -> None:
+        super().begin(column_names)
+        self.ties = TieCounter(self._keyed.key_positions)
+
+    def add(self, row: Row) -> int:
+        self.ties.count(row)
         return super().add(row[: self._keyed.column_count])
 
 

@@ -35,8 +35,8 @@ from arctic_text2sql_r1.databases.compare import SPIDER_MODES
 from arctic_text2sql_r1.databases.compare import RowDigester
 from arctic_text2sql_r1.databases.engines import open_engine
 from arctic_text2sql_r1.databases.spider import PermutationDigester
+from arctic_text2sql_r1.databases.ties import GoldDigester
 from arctic_text2sql_r1.databases.ties import KeyedDigester
-from arctic_text2sql_r1.databases.ties import with_sort_keys
 from arctic_text2sql_r1.types import ExecutionResult
 from arctic_text2sql_r1.types import ExecutionStatus
 
@@ -69,7 +69,7 @@ class EngineCache:
 def run_job(engine: Engine, job: Job) -> JobResult:
     """Run one job on an open engine and digest its rows."""
     deadline = Deadline(job.timeout_s, job.cpu_limit_s)
-    digester = PermutationDigester(job.compare) if job.compare in SPIDER_MODES else RowDigester(job.compare)
+    digester = _digester(job)
     result = engine.execute(job.sql, deadline, digester)
     if result.status is not ExecutionStatus.OK:
         return JobResult.failed(job, _with_short_error(result))
@@ -80,27 +80,43 @@ def run_job(engine: Engine, job: Job) -> JobResult:
     )
     if job.golds is not None:
         return JobResult(tuple(_against(gold, result, digester) for gold in job.golds))
-    itself = GoldProfile(_tie_segments(engine, job, digester, deadline), digester.packed_rows())
+    segments = _tie_segments(engine, digester, deadline) if isinstance(digester, GoldDigester) else None
+    itself = GoldProfile(result.row_count, segments, digester.packed_rows())
     return JobResult((_against(itself, result, digester),), itself)
 
 
+def _digester(job: Job) -> RowDigester:
+    """The row sink that a job needs in its comparison mode."""
+    if job.compare in SPIDER_MODES:
+        return PermutationDigester(job.compare)
+    if job.compare != "default":
+        return RowDigester(job.compare)
+    if job.golds is None:
+        return GoldDigester(job.sql)
+    if any(gold.rows is not None for gold in job.golds):
+        return RowDigester()
+    return RowDigester(most_rows=max(gold.row_count for gold in job.golds))
+
+
 def _against(gold: GoldProfile, result: ExecutionResult, digester: RowDigester) -> ExecutionResult:
+    if digester.row_count < result.row_count:
+        return result
     overlap = None if gold.rows is None else digester.overlap(gold.rows)
     return replace(result, digests=digester.digests(gold.segments), overlap=overlap)
 
 
-def _tie_segments(engine: Engine, job: Job, plain: RowDigester, deadline: Deadline) -> tuple[int, ...] | None:
+def _tie_segments(engine: Engine, plain: GoldDigester, deadline: Deadline) -> tuple[int, ...] | None:
     """The tie groups of a gold result, None when every row has its own place or the groups cannot be learnt."""
-    if job.compare != "default" or len(plain.sample_rows) < 2:
+    if plain.keyed is None or plain.row_count < 2:
         return None
-    keyed = with_sort_keys(job.sql, plain.column_names)
-    if keyed is None:
-        return None
-    digester = KeyedDigester(keyed)
-    result = engine.execute(keyed.sql, deadline, digester)
-    if result.status is not ExecutionStatus.OK or digester.digests().ordered != plain.digests().ordered:
-        return None
-    return tuple(digester.segments) if len(digester.segments) < result.row_count else None
+    ties = plain.ties
+    if ties is None:
+        digester = KeyedDigester(plain.keyed)
+        result = engine.execute(plain.keyed.sql, deadline, digester)
+        if result.status is not ExecutionStatus.OK or digester.digests().ordered != plain.digests().ordered:
+            return None
+        ties = digester.ties
+    return tuple(ties.sizes) if len(ties.sizes) < plain.row_count else None
 
 
 def _with_short_error(result: ExecutionResult) -> ExecutionResult:

@@ -79,6 +79,7 @@ class WeightedReward:
 
 _Function = TypeVar("_Function", bound=RewardFunction)
 _CAUTION = "caution"
+_COMPARES_ROWS = "compares_rows"
 
 
 def pays_wrong_results(caution: str) -> Callable[[_Function], _Function]:
@@ -89,6 +90,17 @@ def pays_wrong_results(caution: str) -> Callable[[_Function], _Function]:
         return function
 
     return mark
+
+
+def compares_rows(function: _Function) -> _Function:
+    """Decorator for a reward that looks at `overlap` or digests of wrong results; others spare the work for both."""
+    setattr(function, _COMPARES_ROWS, True)
+    return function
+
+
+def needs_rows(function: RewardFunction) -> bool:
+    """Whether a reward was decorated with `compares_rows`."""
+    return bool(getattr(function, _COMPARES_ROWS, False))
 
 
 def caution_of(function: RewardFunction) -> str | None:

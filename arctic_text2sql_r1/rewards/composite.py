@@ -29,6 +29,7 @@ from arctic_text2sql_r1.databases.sqltext import tokenize
 from arctic_text2sql_r1.rewards.base import REWARDS
 from arctic_text2sql_r1.rewards.base import RewardOutput
 from arctic_text2sql_r1.rewards.base import RewardRecord
+from arctic_text2sql_r1.rewards.base import compares_rows
 from arctic_text2sql_r1.rewards.f1 import row_f1
 from arctic_text2sql_r1.rewards.parsing import parse_statements
 from arctic_text2sql_r1.types import ExecutionStatus
@@ -56,6 +57,7 @@ _OTHER_STATEMENTS = (
 
 
 @REWARDS.register("composite")
+@compares_rows
 def composite(
     record: RewardRecord,
     *,

@@ -20,6 +20,7 @@ rows (no rows are compared then). No wrong result can score above a right one.
 from arctic_text2sql_r1.rewards.base import REWARDS
 from arctic_text2sql_r1.rewards.base import RewardOutput
 from arctic_text2sql_r1.rewards.base import RewardRecord
+from arctic_text2sql_r1.rewards.base import compares_rows
 from arctic_text2sql_r1.types import ExecutionStatus
 
 _CORRECT = 5.0
@@ -30,6 +31,7 @@ _EMPTY_PROBLEMS = ("empty_completion", "empty_answer")
 
 
 @REWARDS.register("f1")
+@compares_rows
 def f1(record: RewardRecord) -> RewardOutput:
     """-2.0, -1.0, or 0.0 to 5.0, with the part `row_f1`."""
     return RewardOutput(_score(record), dict(row_f1=row_f1(record)))

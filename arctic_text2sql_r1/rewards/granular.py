@@ -31,6 +31,7 @@ from arctic_text2sql_r1.databases.sqltext import tokenize
 from arctic_text2sql_r1.rewards.base import REWARDS
 from arctic_text2sql_r1.rewards.base import RewardOutput
 from arctic_text2sql_r1.rewards.base import RewardRecord
+from arctic_text2sql_r1.rewards.base import compares_rows
 from arctic_text2sql_r1.rewards.base import pays_wrong_results
 from arctic_text2sql_r1.types import ExecutionResult
 from arctic_text2sql_r1.types import ExecutionStatus
@@ -58,6 +59,7 @@ _READ_FOR_FIRST_WORD = ExecutionLimits().max_sql_bytes  # no longer statement is
 
 
 @REWARDS.register("granular")
+@compares_rows
 @pays_wrong_results("right rows under other column names, or in another order, can earn less than wrong rows.")
 def granular(record: RewardRecord) -> RewardOutput:
     """-1.0, -0.5, or 1.0 to 6.0, with the parts named above."""

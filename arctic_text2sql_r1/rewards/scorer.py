@@ -24,6 +24,7 @@ from arctic_text2sql_r1.rewards.base import RewardOutput
 from arctic_text2sql_r1.rewards.base import RewardRecord
 from arctic_text2sql_r1.rewards.base import WeightedReward
 from arctic_text2sql_r1.rewards.base import caution_of
+from arctic_text2sql_r1.rewards.base import needs_rows
 from arctic_text2sql_r1.rewards.suspicion import suspicions
 from arctic_text2sql_r1.types import Completion
 from arctic_text2sql_r1.types import ExecutionStatus
@@ -121,7 +122,8 @@ class RewardScorer:
             JudgeRequest(db_path=example.db_path, gold_sql=example.gold_sql, prediction=one.prediction)
             for example, one in zip(examples, parsed, strict=True)
         ]
-        return self._judge.judge(requests, on_progress)
+        compare_rows = any(needs_rows(REWARDS.get(reward.name)) for reward, _ in self._rewards)
+        return self._judge.judge(requests, on_progress, compare_rows)
 
     def _scored(self, record: RewardRecord) -> ScoredCompletion:
         components: dict[str, float] = {}
