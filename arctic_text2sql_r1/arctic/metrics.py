@@ -124,7 +124,8 @@ class GRPOMetrics(Metrics):
         if prefix != "train":
             accuracy = self.summary_dict["execution_accuracy/eval"]
             self._bar.write(
-                f"eval {self.trainer.global_step}/{self.max_iter} execution accuracy {accuracy:.3f} (greedy)"
+                f"eval {self.trainer.global_step}/{self.max_iter} execution accuracy {accuracy:.3f} "
+                f"(greedy, comparison mode {self.trainer.config.sql.compare})"
             )
             return
         line = format_step_line(dict(self.summary_dict, step=self.trainer.global_step), total_steps=self.max_iter)

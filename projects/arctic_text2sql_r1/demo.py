@@ -135,7 +135,8 @@ def main() -> None:
 
 def print_gain(comparison: dict[str, Any]) -> None:
     """The result in one line per question set."""
-    console.print("\n[bold]Execution accuracy, warmed-up model -> after GRPO[/bold]")
+    mode = comparison["mode"]
+    console.print(f"\n[bold]Execution accuracy (comparison mode {mode}), warmed-up model -> after GRPO[/bold]")
     for name, result in {"known databases": comparison, **comparison["also"]}.items():
         low, high = result["ci95"]
         before, after = result["baseline"]["ex"], result["trained"]["ex"]
