@@ -12,14 +12,19 @@ An engine is one module of this package with two functions: `locate(db_path) -> 
 `open_engine(location, limits) -> Engine`, called in the worker. `engines.py` says which module serves which path.
 """
 
+import math
 import time
 from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 from typing import Protocol
 
 from arctic_text2sql_r1.types import ExecutionResult
+from arctic_text2sql_r1.types import ResultDigests
+from arctic_text2sql_r1.types import RowOverlap
 
 Row = tuple[Any, ...]
+_LONGEST_S = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -42,8 +47,12 @@ class ExecutionLimits:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if not value > 0:
-                raise ValueError(f"ExecutionLimits.{name} is {value!r}; expected a number above 0.")
+            if not 0 < value < math.inf:
+                raise ValueError(f"ExecutionLimits.{name} is {value!r}; expected a number above 0, and finite.")
+        if self.timeout_s > _LONGEST_S:
+            raise ValueError(
+                f"A time limit of {self.timeout_s:g} s is no limit; expected at most {_LONGEST_S:g}, a day."
+            )
 
 
 @dataclass(frozen=True)
@@ -76,7 +85,8 @@ class Job:
     `timeout_s` is wall time, after which the job is over whatever happens; `cpu_limit_s` is CPU time of the worker,
     which does not depend on how busy the machine is. `compare` is the mode of `compare.py`. `golds` are the golds
     against which a prediction is to be judged, None for a gold query itself: that never shares a connection with a
-    prediction, and its answer carries its profile.
+    prediction, and its answer carries its profile. With `compare_rows` the answer says how many rows a prediction has
+    in common with each gold.
     """
 
     database: Database
@@ -85,19 +95,33 @@ class Job:
     cpu_limit_s: float
     compare: str = "default"
     golds: tuple[GoldProfile, ...] | None = None
+    compare_rows: bool = False
+
+
+@dataclass(frozen=True)
+class GoldView:
+    """What of an execution depends on the gold it is judged against."""
+
+    digests: ResultDigests
+    overlap: RowOverlap | None
 
 
 @dataclass(frozen=True)
 class JobResult:
-    """One execution as seen against each of its golds; for a gold query that ran, against itself, and its profile."""
+    """One execution, how each of its golds sees it (a gold query: itself), and, of a gold query that ran, its profile.
 
-    results: tuple[ExecutionResult, ...]
+    Without views the execution is the same to all golds: it yielded no rows, or more rows than any of them.
+    """
+
+    result: ExecutionResult
+    views: tuple[GoldView, ...] = ()
     profile: GoldProfile | None = None
 
-    @classmethod
-    def failed(cls, job: Job, result: ExecutionResult) -> "JobResult":
-        """An execution without rows, which is the same against every gold."""
-        return cls((result,) * (1 if job.golds is None else len(job.golds)))
+    def seen_by(self, index: int) -> ExecutionResult:
+        """The execution as the gold at `index` sees it."""
+        if len(self.views) == 0:
+            return self.result
+        return replace(self.result, digests=self.views[index].digests, overlap=self.views[index].overlap)
 
 
 class Deadline:

@@ -149,6 +149,7 @@ class RowDigester:
         self._exact = mode != "default"
         self._hashes: list[bytes] = []
         self._rounded: dict[int, bytes] = {}  # by row: its other hash, where it has one
+        self._counts: Counter[bytes] = Counter()  # of the rows, once `overlap` has counted them
 
     def begin(self, column_names: tuple[str, ...]) -> None:
         self.column_names = column_names
@@ -203,14 +204,14 @@ class RowDigester:
     def overlap(self, packed_gold: str) -> RowOverlap:
         """What the rows so far have in common with the rows of gold."""
         golds = _unpacked(packed_gold)
-        mine = [digest[:8] for digest in self._hashes]
-        distinct = set(mine)
-        shared = distinct & golds.keys()
-        counts = Counter(filter(shared.__contains__, mine))
+        if sum(self._counts.values()) != len(self._hashes):
+            self._counts = Counter([digest[:8] for digest in self._hashes])
+        mine = self._counts
+        shared = mine.keys() & golds.keys()
         return RowOverlap(
-            common=sum(min(count, golds[row]) for row, count in counts.items()),
+            common=sum([min(mine[row], golds[row]) for row in shared]),
             distinct_common=len(shared),
-            distinct_prediction=len(distinct),
+            distinct_prediction=len(mine),
             distinct_gold=len(golds),
         )
 

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
-from dataclasses import replace
 
 from arctic_text2sql_r1.databases.base import Database
 from arctic_text2sql_r1.databases.base import ExecutionLimits
 from arctic_text2sql_r1.databases.base import GoldProfile
 from arctic_text2sql_r1.databases.base import Job
+from arctic_text2sql_r1.databases.base import JobResult
 from arctic_text2sql_r1.databases.compare import SPIDER_MODES
 from arctic_text2sql_r1.databases.compare import check_mode
 from arctic_text2sql_r1.databases.compare import results_match
@@ -27,6 +27,7 @@ from arctic_text2sql_r1.databases.spider import spider_orders
 from arctic_text2sql_r1.databases.spider import spider_text
 from arctic_text2sql_r1.databases.sqltext import fold
 from arctic_text2sql_r1.databases.sqltext import orders_rows
+from arctic_text2sql_r1.databases.sqltext import refusal
 from arctic_text2sql_r1.databases.sqltext import without_tail
 from arctic_text2sql_r1.types import ExecutionResult
 from arctic_text2sql_r1.types import ExecutionStatus
@@ -36,6 +37,11 @@ from arctic_text2sql_r1.types import Verdict
 # turn right predictions into timeouts; an endless query then costs about a second instead of the whole limit.
 _TIMES_GOLD = 10.0
 _SMALLEST_CPU_LIMIT_S = 1.0
+
+# A prediction that answers many large golds is run in several jobs: comparing takes time too.
+_MOST_GOLD_ROWS = 200_000
+# Neither a dead worker nor a busy machine says anything about a gold for good: it is run again next time.
+_SAYS_NOTHING_FOR_GOOD = (ExecutionStatus.WORKER_DIED, ExecutionStatus.TIMEOUT)
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,7 @@ class _Gold:
     orders: bool
 
 
-_GoldKey = tuple[Database, str]
+_GoldKey = tuple[Database, str, bool]  # the last: with its rows, for rewards that compare them
 
 
 class SQLJudge:
@@ -114,12 +120,12 @@ class SQLJudge:
         unreadable or still being written, `ExecutionError` when workers cannot be started.
         """
         databases = {path: locate(path) for path in {request.db_path for request in requests}}
-        gold_keys = [(databases[request.db_path], request.gold_sql) for request in requests]
+        gold_keys = [(databases[request.db_path], request.gold_sql, compare_rows) for request in requests]
         golds = self._golds_of(gold_keys)
         items = [self._item(request, golds[key]) for request, key in zip(requests, gold_keys, strict=True)]
-        executions = _executions(items)
-        self._run(executions, _progress(executions, len(items), on_progress), compare_rows)
-        return [self._verdict(item, executions) for item in items]
+        plan = _Plan(items)
+        self._run(plan.executions, _progress(plan.executions, len(items), on_progress), compare_rows)
+        return [self._verdict(item, plan) for item in items]
 
     def forget_golds(self) -> None:
         """Run every gold again when it is next needed, as if none had been run before."""
@@ -129,43 +135,61 @@ class SQLJudge:
         """Each gold's outcome; those not yet known for this state of their database are run now."""
         golds = {key: self._golds[key] for key in keys if key in self._golds}
         new = [key for key in dict.fromkeys(keys) if key not in golds]
-        jobs = [self._job(db, self._text(sql), self.limits.timeout_s, golds=None) for db, sql in new]
-        outcomes = self._pool.run(jobs, batch_timeout_s=self.batch_timeout_s)
-        for (database, sql), outcome in zip(new, outcomes, strict=True):
-            golds[database, sql] = gold = _Gold(
-                database=database,
-                result=outcome.results[0],
-                profile=outcome.profile or GoldProfile(),
-                folded=self._folded(sql),
-                orders=spider_orders(sql) if self.compare in SPIDER_MODES else orders_rows(sql),
-            )
-            # A dead worker says nothing about the query: it is tried again next time.
-            if gold.result.status is not ExecutionStatus.WORKER_DIED:
-                self._golds[database, sql] = gold
+        found = {key: refusal(key[1], self.limits.max_sql_bytes) for key in new}
+        outcomes = {key: JobResult(refused) for key, refused in found.items() if refused is not None}
+        todo = [key for key in new if key not in outcomes]
+        jobs = [
+            self._job(database, self._text(sql), self.limits.timeout_s, golds=None, compare_rows=compare_rows)
+            for database, sql, compare_rows in todo
+        ]
+        outcomes.update(zip(todo, self._pool.run(jobs, batch_timeout_s=self.batch_timeout_s), strict=True))
+        for key in new:
+            golds[key] = gold = self._gold(key, outcomes[key])
+            if gold.result.status not in _SAYS_NOTHING_FOR_GOOD:
+                self._golds[key] = gold
         return golds
 
-    def _item(self, request: JudgeRequest, gold: _Gold) -> "_Item":
-        folded = None if request.prediction is None else self._folded(request.prediction)
-        return _Item(request, gold, folded)
+    def _gold(self, key: _GoldKey, outcome: JobResult) -> _Gold:
+        database, sql, _ = key
+        if outcome.profile is None:
+            return _Gold(database, outcome.result, GoldProfile(), folded="", orders=False)
+        orders = spider_orders(sql) if self.compare in SPIDER_MODES else orders_rows(sql)
+        return _Gold(database, outcome.seen_by(0), outcome.profile, fold(self._text(sql)), orders)
 
-    def _run(self, executions: "_Executions", on_done: Callable[[int], None] | None, compare_rows: bool) -> None:
-        """Run each distinct prediction once, those of the slowest golds first, and file what came of it."""
-        slowest_first = _slowest_first(executions)
+    def _item(self, request: JudgeRequest, gold: _Gold) -> "_Item":
+        sql = request.prediction
+        refused = None if sql is None else refusal(sql, self.limits.max_sql_bytes)
+        folded = None if sql is None or refused is not None else fold(self._text(sql))
+        return _Item(request, gold, folded, refused)
+
+    def _run(
+        self, executions: Sequence["_Execution"], on_done: Callable[[int], None] | None, compare_rows: bool
+    ) -> None:
+        """Run each distinct prediction and file what came of it."""
         jobs = [
             self._job(
                 one.database,
                 self._text(one.sql),
                 max(self._cpu_limit_s(gold.result) for gold in one.golds),
-                golds=tuple(gold.profile if compare_rows else replace(gold.profile, rows=None) for gold in one.golds),
+                golds=tuple(gold.profile for gold in one.golds),
+                compare_rows=compare_rows,
             )
-            for one in slowest_first
+            for one in executions
         ]
         outcomes = self._pool.run(jobs, on_done, self.batch_timeout_s)
-        for one, outcome in zip(slowest_first, outcomes, strict=True):
-            one.results.extend(outcome.results)
+        for one, outcome in zip(executions, outcomes, strict=True):
+            one.outcome = outcome
 
-    def _job(self, database: Database, sql: str, cpu_limit_s: float, golds: tuple[GoldProfile, ...] | None) -> Job:
-        return Job(database, sql, self.limits.timeout_s, cpu_limit_s, compare=self.compare, golds=golds)
+    def _job(
+        self,
+        database: Database,
+        sql: str,
+        cpu_limit_s: float,
+        *,
+        golds: tuple[GoldProfile, ...] | None,
+        compare_rows: bool,
+    ) -> Job:
+        return Job(database, sql, self.limits.timeout_s, cpu_limit_s, self.compare, golds, compare_rows)
 
     def _cpu_limit_s(self, gold: ExecutionResult) -> float:
         if gold.status is not ExecutionStatus.OK:
@@ -174,31 +198,17 @@ class SQLJudge:
 
     def _text(self, sql: str) -> str:
         """The statement that is run for `sql` in this comparison mode."""
-        if self._will_be_refused(sql):
-            return sql
         if self.compare in SPIDER_MODES:
             sql = spider_text(sql, keep_distinct=self.compare != "spider")
         return without_tail(sql) if ";" in sql else sql
 
-    def _folded(self, sql: str) -> str:
-        return sql if self._will_be_refused(sql) else fold(self._text(sql))
-
-    def _will_be_refused(self, sql: str) -> bool:
-        """Whether no engine gets to see it, even if what is wrong with it stands in a comment that folding drops."""
-        if len(sql) > self.limits.max_sql_bytes or "\0" in sql:
-            return True
-        try:
-            return len(sql.encode("utf-8")) > self.limits.max_sql_bytes
-        except UnicodeEncodeError:
-            return True
-
-    def _verdict(self, item: "_Item", executions: "_Executions") -> Verdict:
+    def _verdict(self, item: "_Item", plan: "_Plan") -> Verdict:
         gold = item.gold
-        result = None
+        result = item.refused
         if item.is_gold_itself:
             result = gold.result
         elif item.folded is not None:
-            result = executions[item.key].result_against(gold)
+            result = plan.result_of(item)
         correct: bool | None = None
         if gold.result.status is ExecutionStatus.OK:
             correct = result is not None and results_match(gold.result, result, self.compare, gold.orders)
@@ -207,15 +217,15 @@ class SQLJudge:
 
 @dataclass(frozen=True)
 class _Item:
-    """A request with its gold and its prediction's folded text, None when there is nothing to run."""
+    """A request with its gold and its prediction's folded text; None when there is nothing to run.
+
+    `refused` is the outcome of a prediction that no engine gets to see.
+    """
 
     request: JudgeRequest
     gold: _Gold
     folded: str | None
-
-    @property
-    def key(self) -> tuple[Database, str | None]:
-        return self.gold.database, self.folded
+    refused: ExecutionResult | None
 
     @property
     def is_gold_itself(self) -> bool:
@@ -230,50 +240,64 @@ class _Execution:
     database: Database
     sql: str
     golds: list[_Gold] = field(default_factory=list)
+    gold_rows: int = 0
     requests: int = 0
-    results: list[ExecutionResult] = field(default_factory=list)
+    outcome: JobResult | None = None
 
     @property
     def expected_s(self) -> float:
         return max(gold.result.elapsed_s for gold in self.golds)
 
-    def result_against(self, gold: _Gold) -> ExecutionResult:
-        return next(result for one, result in zip(self.golds, self.results, strict=True) if one is gold)
 
+class _Plan:
+    """What has to be run for a batch, that of the slowest golds first, and where each request finds its result."""
 
-_Executions = dict[tuple[Database, str | None], _Execution]
+    def __init__(self, items: Sequence[_Item]) -> None:
+        self._open: dict[tuple[Database, str], _Execution] = {}
+        self._places: dict[tuple[int, str], tuple[_Execution, int]] = {}
+        executions: list[_Execution] = []
+        for item in items:
+            if item.folded is not None and not item.is_gold_itself and self._add(item, item.folded):
+                executions.append(self._open[item.gold.database, item.folded])
+        self.executions = sorted(executions, key=lambda one: -one.expected_s)
 
-
-def _executions(items: Sequence[_Item]) -> _Executions:
-    """What has to be run for `items`."""
-    executions: _Executions = {}
-    for item in items:
-        if item.request.prediction is None or item.is_gold_itself:
-            continue
-        one = executions.setdefault(item.key, _Execution(item.gold.database, item.request.prediction))
+    def _add(self, item: _Item, folded: str) -> bool:
+        """Take in one request; whether that needs an execution of its own."""
+        key = (item.gold.database, folded)
+        place = self._places.get((id(item.gold), folded))
+        if place is not None:
+            place[0].requests += 1
+            return False
+        one = self._open.get(key)
+        is_new = one is None or one.gold_rows + item.gold.result.row_count > _MOST_GOLD_ROWS
+        if one is None or is_new:
+            one = self._open[key] = _Execution(item.gold.database, item.request.prediction or "")
+        self._places[id(item.gold), folded] = (one, len(one.golds))
+        one.golds.append(item.gold)
+        one.gold_rows += item.gold.result.row_count
         one.requests += 1
-        if not any(gold is item.gold for gold in one.golds):
-            one.golds.append(item.gold)
-    return executions
+        return is_new
+
+    def result_of(self, item: _Item) -> ExecutionResult:
+        """What came of the request's prediction, as its gold sees it. For requests that were to be run."""
+        assert item.folded is not None
+        one, index = self._places[id(item.gold), item.folded]
+        assert one.outcome is not None
+        return one.outcome.seen_by(index)
 
 
 def _progress(
-    executions: _Executions, requests: int, on_progress: Callable[[int, int], None] | None
+    executions: Sequence[_Execution], requests: int, on_progress: Callable[[int, int], None] | None
 ) -> Callable[[int], None] | None:
     """A pool callback that counts requests instead of jobs; reports at once what needed no job."""
     if on_progress is None:
         return None
-    waiting = [one.requests for one in _slowest_first(executions)]
-    settled = requests - sum(waiting)
+    settled = requests - sum(one.requests for one in executions)
     on_progress(settled, requests)
 
     def settle(index: int) -> None:
         nonlocal settled
-        settled += waiting[index]
+        settled += executions[index].requests
         on_progress(settled, requests)
 
     return settle
-
-
-def _slowest_first(executions: _Executions) -> list[_Execution]:
-    return sorted(executions.values(), key=lambda one: -one.expected_s)

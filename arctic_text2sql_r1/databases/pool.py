@@ -23,6 +23,7 @@ from typing import Any
 
 from arctic_text2sql_r1.databases.base import ExecutionLimits
 from arctic_text2sql_r1.databases.base import GoldProfile
+from arctic_text2sql_r1.databases.base import GoldView
 from arctic_text2sql_r1.databases.base import Job
 from arctic_text2sql_r1.databases.base import JobResult
 from arctic_text2sql_r1.databases.process import WorkerProcess
@@ -230,10 +231,10 @@ class _Batch:
         return self._jobs[index]
 
     def settle(self, worker: WorkerProcess, outcome: JobResult | ExecutionResult) -> None:
-        """File what came of the job of `worker`; an execution result stands for itself against every gold."""
+        """File what came of the job of `worker`; an execution result stands for itself."""
         index = self._running.pop(worker)
         if isinstance(outcome, ExecutionResult):
-            outcome = JobResult.failed(self._jobs[index], outcome)
+            outcome = JobResult(outcome)
         self._results[index] = outcome
         if self._on_done is not None:
             self._on_done(index)
@@ -254,7 +255,7 @@ class _Batch:
     def finished(self, late: str) -> list[JobResult]:
         """Every result; `late` is what is said of jobs that have none."""
         missing = ExecutionResult(ExecutionStatus.WORKER_DIED, error=late)
-        return [self._results.get(i) or JobResult.failed(job, missing) for i, job in enumerate(self._jobs)]
+        return [self._results.get(index, JobResult(missing)) for index in range(len(self._jobs))]
 
 
 def _parse(message: dict[str, Any], job: Job) -> JobResult:
@@ -271,25 +272,27 @@ def _parse(message: dict[str, Any], job: Job) -> JobResult:
             f"copy or download it again."
         )
     profile = message["profile"]
-    results = tuple(_parse_result(fields) for fields in message["results"])
-    if len(results) != (1 if job.golds is None else len(job.golds)):
-        raise ValueError(f"{len(results)} results for {job}")
-    return JobResult(results, None if profile is None else _parse_profile(profile))
+    views = tuple(_parse_view(fields) for fields in message["views"])
+    if len(views) not in (0, 1 if job.golds is None else len(job.golds)):
+        raise ValueError(f"{len(views)} views of {job}")
+    return JobResult(_parse_result(message["result"]), views, None if profile is None else _parse_profile(profile))
 
 
 def _parse_result(fields: dict[str, Any]) -> ExecutionResult:
-    digests, overlap = fields["digests"], fields["overlap"]
     return ExecutionResult(
         status=ExecutionStatus(fields["status"]),
         row_count=fields["row_count"],
         column_count=fields["column_count"],
-        digests=None if digests is None else ResultDigests(**digests),
         column_names=tuple(fields["column_names"]),
         sample_rows=tuple(tuple(row) for row in fields["sample_rows"]),
-        overlap=None if overlap is None else RowOverlap(**overlap),
         elapsed_s=fields["elapsed_s"],
         error=fields["error"],
     )
+
+
+def _parse_view(fields: dict[str, Any]) -> GoldView:
+    overlap = fields["overlap"]
+    return GoldView(ResultDigests(**fields["digests"]), None if overlap is None else RowOverlap(**overlap))
 
 
 def _parse_profile(fields: dict[str, Any]) -> GoldProfile:

@@ -48,7 +48,7 @@ class WorkerProcess:
         self.kill_at = time.monotonic() + _START_TIMEOUT_S
         self._sent_at = time.monotonic()
         self._inbox = bytearray()
-        self._outbox = b""
+        self._outbox = memoryview(b"")
         self._process = _start(limits)
         for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
             assert stream is not None
@@ -94,7 +94,7 @@ class WorkerProcess:
         self._cpu_limit_s = job.cpu_limit_s
         self._sent_at = time.monotonic()
         self.kill_at = self._sent_at + kill_after_s
-        self._outbox = _HEADER.pack(len(body)) + body
+        self._outbox = memoryview(_HEADER.pack(len(body)) + body)
         self.flush()
 
     def flush(self) -> None:
@@ -104,7 +104,7 @@ class WorkerProcess:
         except BlockingIOError:
             return
         except BrokenPipeError:
-            self._outbox = b""
+            self._outbox = memoryview(b"")
 
     def receive(self) -> tuple[list[Any], bool]:
         """The complete messages that have arrived, and whether the worker is still there and makes sense."""

@@ -21,6 +21,7 @@ library only, because every worker imports this.
 """
 
 from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import blake2b
 from operator import mul
@@ -79,7 +80,7 @@ class PermutationDigester(RowDigester):
         self._rows.append(tuple(map(self._cell, row)))
         return super().add(row)
 
-    def digests(self, segments: object = None) -> ResultDigests:
+    def digests(self, segments: Sequence[int] | None = None) -> ResultDigests:
         columns = list(zip(*self._rows, strict=True))
         in_order = sorted(_hash(*column) for column in columns)
         orders = _column_orders(columns)

@@ -26,6 +26,7 @@ from arctic_text2sql_r1.databases.base import Deadline
 from arctic_text2sql_r1.databases.base import ExecutionLimits
 from arctic_text2sql_r1.databases.base import RowSink
 from arctic_text2sql_r1.databases.sqltext import first_word
+from arctic_text2sql_r1.databases.sqltext import refusal
 from arctic_text2sql_r1.errors import DataError
 from arctic_text2sql_r1.types import ExecutionResult
 from arctic_text2sql_r1.types import ExecutionStatus
@@ -43,12 +44,13 @@ _FORBIDDEN_FUNCTIONS = frozenset({"load_extension", "fts3_tokenizer", "readfile"
 _READABLE_PRAGMAS = frozenset(
     {"table_info", "table_xinfo", "table_list", "index_list", "index_info", "index_xinfo", "foreign_key_list"}
 )
+_OWN_PRAGMAS = frozenset({"data_version"})  # FTS5 asks for it in every query; it only tells
 # Virtual tables construct themselves at first use, which the authorizer would refuse: each is used once before.
 _VIRTUAL_TABLES = ("json_each('[]')", "json_tree('[]')", *(f"pragma_{name}" for name in sorted(_READABLE_PRAGMAS)))
 
 # Numbers from sqlite3.h; the module names most of them, but not in every supported Python.
 _SELECT, _READ, _FUNCTION, _RECURSIVE, _PRAGMA = 21, 20, 31, 33, 19
-_CODE_NOMEM, _CODE_READONLY, _CODE_TOOBIG, _CODE_AUTH = 7, 8, 18, 23
+_CODE_NOMEM, _CODE_READONLY, _CODE_INTERRUPT, _CODE_TOOBIG, _CODE_AUTH = 7, 8, 9, 18, 23
 # SQLITE_LIMIT_*: SQL length is set from the limits; expression depth stays at its default of 1000 because 200 refuses
 # honest queries (a 63-way join).
 _LIMITS = {2: 1000, 4: 200, 7: 0, 8: 500, 10: 0, 11: 0}  # columns, compound, attached, LIKE pattern, trigger, threads
@@ -57,6 +59,7 @@ _LIMIT_TEXTS = ("too many", "too big", "too large", "too complex", "too long", "
 # A virtual table that was not used before the authorizer came may not construct itself.
 _DENIED_TEXTS = (
     "not authorized",
+    "authorization denied",
     "prohibited",
     "readonly database",
     "one statement at a time",
@@ -120,7 +123,7 @@ class SQLiteEngine:
         """Run one statement; every way in which it can end is a status."""
         start = time.monotonic()
         self._deadline = deadline
-        result = self._refusal(sql) or self._run(sql, sink)
+        result = refusal(sql, self._limits.max_sql_bytes) or _wrong_kind(sql) or self._run(sql, sink)
         if (result.error or "").startswith(_NOT_UTF8_TEXT) and self._connection.text_factory is str:
             # Reading text as UTF-8 or failing takes half the time of any text factory, and bad bytes are rare: the
             # first of them costs this connection the quick way. surrogateescape keeps different bad bytes different.
@@ -168,19 +171,6 @@ class SQLiteEngine:
     def _overdue(self) -> bool:
         return self._deadline is not None and self._deadline.passed()
 
-    def _refusal(self, sql: str) -> ExecutionResult | None:
-        """The verdict on statements that need not reach SQLite."""
-        try:
-            size = len(sql.encode("utf-8"))
-        except UnicodeEncodeError as error:
-            return ExecutionResult(ExecutionStatus.SYNTAX_ERROR, error=f"not valid UTF-8: {error.reason}")
-        if size > self._limits.max_sql_bytes:
-            found = f"statement has {size} bytes, at most {self._limits.max_sql_bytes} are run"
-            return ExecutionResult(ExecutionStatus.LIMIT, error=found)
-        if "\0" in sql:
-            return ExecutionResult(ExecutionStatus.SYNTAX_ERROR, error="statement contains a NUL character")
-        return _wrong_kind(sql)
-
     def _run(self, sql: str, sink: RowSink) -> ExecutionResult:
         cursor = self._connection.cursor()
         try:
@@ -217,7 +207,7 @@ class SQLiteEngine:
         """
         code = getattr(error, "sqlite_errorcode", None)
         text = str(error).lower()
-        if self._overdue() or code == 9 or text == "interrupted":
+        if self._overdue() or code == _CODE_INTERRUPT or text == "interrupted":
             return ExecutionStatus.TIMEOUT
         if code == _CODE_NOMEM:
             return ExecutionStatus.MEMORY
@@ -248,6 +238,6 @@ def _authorize(action: int, first: str | None, second: str | None, database: str
         return sqlite3.SQLITE_OK
     if action == _FUNCTION and (second or "").lower() not in _FORBIDDEN_FUNCTIONS:
         return sqlite3.SQLITE_OK
-    if action == _PRAGMA and (first or "").lower() in _READABLE_PRAGMAS:
+    if action == _PRAGMA and (first or "").lower() in _READABLE_PRAGMAS | _OWN_PRAGMAS:
         return sqlite3.SQLITE_OK
     return sqlite3.SQLITE_DENY

@@ -11,6 +11,9 @@ outermost one. Linear in the length of the text; standard library only, because 
 import re
 from dataclasses import dataclass
 
+from arctic_text2sql_r1.types import ExecutionResult
+from arctic_text2sql_r1.types import ExecutionStatus
+
 # Each alternative starts with characters that no other starts with, and none can fail after it has started, so the
 # scan never backtracks. As in SQLite, an unterminated literal or comment runs to the end of the text (but "/*" as the
 # last two characters are two signs), a vertical tab is a blank only after another blank, a byte order mark is a blank
@@ -178,13 +181,45 @@ def _ends_is_distinct(tokens: list[Token], i: int) -> bool:
 
 def _without_wrapping(tokens: list[Token]) -> list[Token]:
     """Drop final semicolons and parentheses round the whole statement, which engines other than SQLite allow."""
-    while tokens and tokens[-1].text == ";" and tokens[-1].depth == 0:
-        tokens = tokens[:-1]
-    while len(tokens) > 1 and tokens[0].text == "(" and _closes_first(tokens):
-        tokens = [Token(t.kind, t.text, t.start, t.end, t.depth - 1) for t in tokens[1:-1]]
-    return tokens
+    end = len(tokens)
+    while end > 0 and tokens[end - 1].text == ";" and tokens[end - 1].depth == 0:
+        end -= 1
+    closing = _closing_places(tokens[:end])
+    wraps = 0
+    while wraps < end - 1 - wraps and closing.get(wraps) == end - 1 - wraps:
+        wraps += 1
+    if wraps == 0:
+        return tokens[:end]
+    return [Token(t.kind, t.text, t.start, t.end, t.depth - wraps) for t in tokens[wraps : end - wraps]]
 
 
-def _closes_first(tokens: list[Token]) -> bool:
-    closing = next((i for i, t in enumerate(tokens) if t.text == ")" and t.depth == tokens[0].depth), -1)
-    return closing == len(tokens) - 1
+def _closing_places(tokens: list[Token]) -> dict[int, int]:
+    """For each opening parenthesis that is closed, the index of the one that closes it."""
+    places: dict[int, int] = {}
+    opened: list[int] = []
+    for i, token in enumerate(tokens):
+        if token.text == "(":
+            opened.append(i)
+        elif token.text == ")" and len(opened) > 0:
+            places[opened.pop()] = i
+    return places
+
+
+def refusal(sql: str, max_sql_bytes: int) -> ExecutionResult | None:
+    """The outcome of text that no engine gets to see: too long, no valid Unicode, or with a NUL character.
+
+    None for all other text. What is wrong counts wherever it stands, also in a comment that `fold` drops.
+    """
+    if len(sql) > max_sql_bytes:
+        size = f"more than {max_sql_bytes}"
+    else:
+        try:
+            encoded = len(sql.encode("utf-8"))
+        except UnicodeEncodeError as error:
+            return ExecutionResult(ExecutionStatus.SYNTAX_ERROR, error=f"not valid UTF-8: {error.reason}")
+        if "\0" in sql:
+            return ExecutionResult(ExecutionStatus.SYNTAX_ERROR, error="statement contains a NUL character")
+        if encoded <= max_sql_bytes:
+            return None
+        size = str(encoded)
+    return ExecutionResult(ExecutionStatus.LIMIT, error=f"statement has {size} bytes, at most {max_sql_bytes} are run")

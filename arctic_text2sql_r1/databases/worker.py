@@ -29,6 +29,7 @@ from arctic_text2sql_r1.databases.base import Deadline
 from arctic_text2sql_r1.databases.base import Engine
 from arctic_text2sql_r1.databases.base import ExecutionLimits
 from arctic_text2sql_r1.databases.base import GoldProfile
+from arctic_text2sql_r1.databases.base import GoldView
 from arctic_text2sql_r1.databases.base import Job
 from arctic_text2sql_r1.databases.base import JobResult
 from arctic_text2sql_r1.databases.compare import SPIDER_MODES
@@ -72,17 +73,25 @@ def run_job(engine: Engine, job: Job) -> JobResult:
     digester = _digester(job)
     result = engine.execute(job.sql, deadline, digester)
     if result.status is not ExecutionStatus.OK:
-        return JobResult.failed(job, _with_short_error(result))
+        return JobResult(_with_short_error(result))
     result = replace(
         result,
         column_names=digester.short_column_names[:_SHOWN_COLUMNS],
         sample_rows=tuple(row[:_SHOWN_COLUMNS] for row in digester.sample_rows),
     )
     if job.golds is not None:
-        return JobResult(tuple(_against(gold, result, digester) for gold in job.golds))
+        return JobResult(result, _views(job.golds, digester) if digester.row_count == result.row_count else ())
     segments = _tie_segments(engine, digester, deadline) if isinstance(digester, GoldDigester) else None
-    itself = GoldProfile(result.row_count, segments, digester.packed_rows())
-    return JobResult((_against(itself, result, digester),), itself)
+    itself = GoldProfile(result.row_count, segments, digester.packed_rows() if job.compare_rows else None)
+    return JobResult(result, _views((itself,), digester), itself)
+
+
+def _views(golds: tuple[GoldProfile, ...], digester: RowDigester) -> tuple[GoldView, ...]:
+    by_segments = {segments: digester.digests(segments) for segments in {gold.segments for gold in golds}}
+    return tuple(
+        GoldView(by_segments[gold.segments], None if gold.rows is None else digester.overlap(gold.rows))
+        for gold in golds
+    )
 
 
 def _digester(job: Job) -> RowDigester:
@@ -93,16 +102,9 @@ def _digester(job: Job) -> RowDigester:
         return RowDigester(job.compare)
     if job.golds is None:
         return GoldDigester(job.sql)
-    if any(gold.rows is not None for gold in job.golds):
+    if job.compare_rows:
         return RowDigester()
     return RowDigester(most_rows=max(gold.row_count for gold in job.golds))
-
-
-def _against(gold: GoldProfile, result: ExecutionResult, digester: RowDigester) -> ExecutionResult:
-    if digester.row_count < result.row_count:
-        return result
-    overlap = None if gold.rows is None else digester.overlap(gold.rows)
-    return replace(result, digests=digester.digests(gold.segments), overlap=overlap)
 
 
 def _tie_segments(engine: Engine, plain: GoldDigester, deadline: Deadline) -> tuple[int, ...] | None:
@@ -131,7 +133,7 @@ def answer(cache: EngineCache, job: Job) -> JobResult | dict[str, str]:
         return dict(database_unusable=str(error))
     except MemoryError:
         # Digesting ran into the limit of the whole process: the statement's size is to blame all the same.
-        return JobResult.failed(job, ExecutionResult(ExecutionStatus.MEMORY, error="worker process out of memory"))
+        return JobResult(ExecutionResult(ExecutionStatus.MEMORY, error="worker process out of memory"))
 
 
 def read_message(stream: BinaryIO) -> Any | None:
@@ -152,9 +154,13 @@ def _parse_job(message: dict[str, Any]) -> Job:
     golds = message.pop("golds")
     return Job(
         database=Database(**message.pop("database")),
-        golds=None if golds is None else tuple(GoldProfile(**gold) for gold in golds),
+        golds=None if golds is None else tuple(_parse_gold(**gold) for gold in golds),
         **message,
     )
+
+
+def _parse_gold(row_count: int, segments: list[int] | None, rows: str | None) -> GoldProfile:
+    return GoldProfile(row_count, None if segments is None else tuple(segments), rows)
 
 
 def bound_process(limits: ExecutionLimits) -> None:

@@ -73,7 +73,7 @@ def test_job_of_a_killed_worker_is_retried_and_the_batch_completes(shop: str) ->
         killer = kill_when_busy(pool, times=1)
         outcomes = pool.run([job(shop, ENDLESS)] + [job(shop, f"SELECT {n}") for n in range(5)])
         killer.join()
-    assert [outcome.results[0].status.value for outcome in outcomes] == ["timeout"] + ["ok"] * 5
+    assert [outcome.result.status.value for outcome in outcomes] == ["timeout"] + ["ok"] * 5
 
 
 def test_job_whose_worker_dies_twice_is_given_up(shop: str) -> None:
@@ -82,8 +82,8 @@ def test_job_whose_worker_dies_twice_is_given_up(shop: str) -> None:
         killer = kill_when_busy(pool, times=2)
         outcomes = pool.run([job(shop, ENDLESS, timeout_s=5.0), job(shop, "SELECT 1")])
         killer.join()
-    assert [outcome.results[0].status.value for outcome in outcomes] == ["worker_died", "ok"]
-    assert "exit status -9" in (outcomes[0].results[0].error or "")
+    assert [outcome.result.status.value for outcome in outcomes] == ["worker_died", "ok"]
+    assert "exit status -9" in (outcomes[0].result.error or "")
 
 
 def test_stopped_worker_counts_as_a_timeout(shop: str) -> None:
@@ -92,13 +92,13 @@ def test_stopped_worker_counts_as_a_timeout(shop: str) -> None:
         os.kill(pool.worker_pids[0], signal.SIGSTOP)
         # The statement is larger than a pipe's buffer: not even sending it may block.
         outcomes = pool.run([job(shop, f"SELECT '{'x' * 400_000}'"), job(shop, "SELECT 1")])
-    assert [outcome.results[0].status.value for outcome in outcomes] == ["timeout", "ok"]
+    assert [outcome.result.status.value for outcome in outcomes] == ["timeout", "ok"]
 
 
 def test_worker_outlives_a_statement_that_sqlite_can_interrupt(shop: str) -> None:
     with WorkerPool(1, LIMITS) as pool:
         before = pool.worker_pids
-        assert pool.run([job(shop, ENDLESS, timeout_s=0.1)])[0].results[0].status is ExecutionStatus.TIMEOUT
+        assert pool.run([job(shop, ENDLESS, timeout_s=0.1)])[0].result.status is ExecutionStatus.TIMEOUT
         assert pool.worker_pids == before
 
 
@@ -106,8 +106,8 @@ def test_worker_outlives_a_statement_that_sqlite_can_interrupt(shop: str) -> Non
 def test_cpu_limit_ends_a_statement_long_before_its_wall_limit(sql: str, shop: str) -> None:
     with WorkerPool(1, LIMITS) as pool:
         outcome = pool.run([Job(Database("sqlite", shop, "1"), sql=sql, timeout_s=60.0, cpu_limit_s=0.3)])[0]
-    assert outcome.results[0].status is ExecutionStatus.TIMEOUT
-    assert outcome.results[0].elapsed_s < 20.0
+    assert outcome.result.status is ExecutionStatus.TIMEOUT
+    assert outcome.result.elapsed_s < 20.0
 
 
 def test_worker_killed_between_batches_is_replaced(shop: str) -> None:
@@ -115,7 +115,7 @@ def test_worker_killed_between_batches_is_replaced(shop: str) -> None:
         for pid in pool.worker_pids:
             os.kill(pid, signal.SIGKILL)
         outcomes = pool.run([job(shop, f"SELECT {n}") for n in range(4)])
-    assert all(outcome.results[0].status is ExecutionStatus.OK for outcome in outcomes)
+    assert all(outcome.result.status is ExecutionStatus.OK for outcome in outcomes)
 
 
 def test_no_process_is_left_after_close(shop: str) -> None:
@@ -192,7 +192,7 @@ def test_threads_take_turns(shop: str) -> None:
 
     def work(number: int) -> None:
         outcomes = pool.run([job(shop, f"SELECT n FROM many LIMIT {number + n}") for n in range(10)])
-        found[number] = [outcome.results[0].row_count for outcome in outcomes]
+        found[number] = [outcome.result.row_count for outcome in outcomes]
 
     with WorkerPool(2, LIMITS) as pool:
         threads = [threading.Thread(target=work, args=(number,)) for number in (1, 20, 40)]
@@ -220,7 +220,7 @@ def test_forked_child_may_not_use_its_parents_pool(shop: str) -> None:
         os.waitpid(child, 0)
         assert select.select([reading], [], [], 5)[0] == [reading]
         assert b"make a pool in each process" in os.read(reading, 1000)
-        assert pool.run([job(shop, "SELECT 1")])[0].results[0].status is ExecutionStatus.OK
+        assert pool.run([job(shop, "SELECT 1")])[0].result.status is ExecutionStatus.OK
         assert pool.worker_pids == pids
     os.close(reading)
     os.close(writing)
@@ -234,7 +234,7 @@ def test_broken_off_batch_leaves_no_worker_busy(shop: str) -> None:
         with pytest.raises(KeyboardInterrupt):
             pool.run([job(shop, ENDLESS, timeout_s=30.0), job(shop, "SELECT 1")], on_done=fail)
         start = time.monotonic()
-        assert pool.run([job(shop, "SELECT 2")] * 3)[2].results[0].status is ExecutionStatus.OK
+        assert pool.run([job(shop, "SELECT 2")] * 3)[2].result.status is ExecutionStatus.OK
     assert time.monotonic() - start < 10.0
 
 
