@@ -8,11 +8,13 @@ Modules that take time to import are imported by the command that needs them.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+from typing import Any
 
 from arctic_text2sql_r1.errors import DataError
 from arctic_text2sql_r1.errors import Text2SQLError
@@ -36,6 +38,9 @@ def run_command(flags: argparse.Namespace) -> int:
         flags.command(flags)
     except (Text2SQLError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # whoever read our output has enough of it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -66,8 +71,17 @@ def evaluate(flags: argparse.Namespace) -> None:
 
 
 def _add_sql_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--timeout-s", type=float, default=5.0, metavar="S", help="seconds a query may run")
-    parser.add_argument("--workers", type=positive_int, default=2, metavar="N", help="processes that run SQL")
+    parser.add_argument(
+        "--timeout-s",
+        type=float,
+        default=5.0,
+        metavar="S",
+        help="most seconds a query may run; a prediction gets ten times its gold's CPU time, at least 1 s, and never "
+        "more than this (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--workers", type=positive_int, default=2, metavar="N", help="processes that run SQL (default: %(default)s)"
+    )
 
 
 def _add_score_flags(parser: argparse.ArgumentParser) -> None:
@@ -111,8 +125,12 @@ def score(flags: argparse.Namespace) -> None:
             raise DataError(f"{error} Use --skip-bad to leave such lines out.") from error
         print(f"skipped: {error}", file=sys.stderr)
 
+    scoring.check_writable(flags.out)
+    if flags.out != scoring.STANDARD and flags.out.resolve() == flags.input.resolve():
+        raise DataError(f"--out '{flags.out}' is the input. Choose another file.")
     rows = scoring.read_rows(flags.input, databases=flags.databases, on_bad=on_bad)
     with SQLJudge(num_workers=flags.workers, timeout_s=flags.timeout_s, compare=flags.compare) as judge:
+        rows = scoring.drop_unreadable(rows, judge, on_bad=on_bad)
         rewards = [WeightedReward(name.strip()) for name in flags.reward.split(",")]
         scorer = RewardScorer(judge, rewards, flags.format, parser=flags.parser, prefill=flags.prefill)
         for caution in scorer.cautions:
@@ -139,22 +157,37 @@ def _add_check_flags(parser: argparse.ArgumentParser) -> None:
 
 def check_data(flags: argparse.Namespace) -> None:
     """`text2sql-r1 check-data`."""
+    from arctic_text2sql_r1.data.check import MISSING_DATABASE
     from arctic_text2sql_r1.data.check import check_data as examine
     from arctic_text2sql_r1.data.jsonl import write_json
     from arctic_text2sql_r1.data.jsonl import write_json_lines
     from arctic_text2sql_r1.data.readers import example_row
     from arctic_text2sql_r1.data.readers import read_examples
     from arctic_text2sql_r1.databases.judge import SQLJudge
+    from arctic_text2sql_r1.scoring import check_writable
 
+    if len({path.resolve() for path in (flags.data, flags.out, flags.rejects)}) < 3:
+        raise DataError("The data, --out and --rejects name the same file twice. Choose three different files.")
+    for path in (flags.out, flags.rejects):
+        check_writable(path)
     if flags.out.suffix != ".json":
         raise DataError(f"--out '{flags.out}' does not end in .json: the kept rows are written as one JSON list.")
-    examples = read_examples(flags.data, databases=flags.databases, split=flags.split, require_databases=False)
+    unusable: list[dict[str, Any]] = []
+    examples = read_examples(
+        flags.data,
+        databases=flags.databases,
+        split=flags.split,
+        require_databases=False,
+        on_bad=lambda row, error: unusable.append(dict(row=row, reason=f"unusable_row: {error}")),
+    )
     with SQLJudge(num_workers=flags.workers, timeout_s=flags.timeout_s) as judge, progress_bar() as progress:
         check = examine(examples, judge, on_progress=report_to(progress, label="running golds"))
     write_json(flags.out, [example_row(example) for example in check.kept])
-    rejects = (dict(**example_row(item.example), reason=item.reason) for item in check.rejected)
-    write_json_lines(flags.rejects, rejects)
-    print(check.summary())
+    rejects = [dict(**example_row(item.example), reason=item.reason) for item in check.rejected]
+    write_json_lines(flags.rejects, rejects + unusable)
+    print(check.summary() + (f"; {len(unusable)} unusable rows" if len(unusable) > 0 else ""))
+    if check.kinds().get(MISSING_DATABASE) == len(examples):
+        raise DataError("No database was found. Name the folder that holds them with --databases.")
 
 
 def progress_bar() -> "Progress":

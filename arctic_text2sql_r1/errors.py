@@ -7,6 +7,7 @@
     ├── DataError          a dataset row, a database file or a gold query is unusable
     ├── ExecutionError     our own machinery around SQL failed (never a model's bad SQL: that is a status)
     ├── ModelError         a model, adapter or tokenizer folder is not what it claims to be
+    ├── RewardError        a reward function failed or returned what no reward may return
     ├── TrainingError      an update produced numbers that training cannot go on from
     └── RegistryError      a name in a recipe or on the command line is not known
 
@@ -29,6 +30,10 @@ class ExecutionError(Text2SQLError):
 
 class ModelError(Text2SQLError):
     """A model, adapter or tokenizer folder is missing, incomplete or not what it claims to be."""
+
+
+class RewardError(Text2SQLError):
+    """A reward function raised, or returned what no reward may return; the message names it and the row."""
 
 
 class TrainingError(Text2SQLError):

@@ -8,6 +8,7 @@ One output row for each usable input row, in the order of the input. Flags are p
 """
 
 import sys
+import tempfile
 from collections import Counter
 from collections import defaultdict
 from collections.abc import Callable
@@ -24,10 +25,12 @@ from arctic_text2sql_r1.data.jsonl import write_json_lines
 from arctic_text2sql_r1.data.readers import GOLD_KEYS
 from arctic_text2sql_r1.data.readers import DatabaseFinder
 from arctic_text2sql_r1.data.readers import text_field
+from arctic_text2sql_r1.databases.judge import SQLJudge
 from arctic_text2sql_r1.errors import DataError
 from arctic_text2sql_r1.rewards.scorer import RewardScorer
 from arctic_text2sql_r1.rewards.scorer import ScoredCompletion
 from arctic_text2sql_r1.types import Completion
+from arctic_text2sql_r1.types import ExecutionStatus
 from arctic_text2sql_r1.types import Text2SQLExample
 
 CHUNK = 8192  # rows judged together: equal predictions in it run once
@@ -37,18 +40,21 @@ _SHOWN_IDS = 5
 
 @dataclass(frozen=True)
 class ScoreRow:
-    """One input row; `text` is a whole completion, or bare SQL when `is_sql`."""
+    """One input row; `text` is a whole completion, or bare SQL when `is_sql`. `row_id` is given back as it came."""
 
+    row_id: Any
     example: Text2SQLExample
     text: str
     is_sql: bool
+    where: str
 
 
 def read_rows(path: Path, databases: Path, on_bad: Callable[[DataError], None]) -> list[ScoreRow]:
     """The usable rows of a file of JSON lines, or of standard input for `-`.
 
     A row has `db_id`, `gold_sql`, either `completion` (text) or `prediction` (SQL), and if it likes `id` (otherwise
-    the line's number) and `question`. Every line that is not such a row is handed to `on_bad`, which may raise.
+    the line's number) and `question`. If both are there, the one that is not null counts. Every line that is not such
+    a row is handed to `on_bad`, which may raise.
     """
     finder = DatabaseFinder([databases])
     rows: list[ScoreRow] = []
@@ -78,19 +84,29 @@ def _row(path: Path, *, number: int, line: bytes, finder: DatabaseFinder) -> Sco
         raise DataError(f"{where}: byte 0x{line[error.start]:02x} is not UTF-8. Save the file as UTF-8.") from error
     if not isinstance(row, dict) or not ("completion" in row or "prediction" in row):
         raise DataError(f"{where}: expected an object with 'completion' or 'prediction'.")
-    is_sql = "completion" not in row
+    is_sql = row.get("completion") is None and "prediction" in row
     text = row["prediction"] if is_sql else row["completion"]
     if not isinstance(text, str) and text is not None:
         raise DataError(f"{where}: the {'prediction' if is_sql else 'completion'} is not text. Expected text or null.")
     db_id = text_field(row, keys=("db_id",), where=where)
+    row_id = number if row.get("id") is None else row["id"]
     example = Text2SQLExample(
-        example_id=str(row.get("id", number)),
+        example_id=str(row_id),
         db_id=db_id,
         question=str(row.get("question") or ""),
         gold_sql=text_field(row, keys=GOLD_KEYS, where=where),
         db_path=finder.find(db_id, where=where),
     )
-    return ScoreRow(example=example, text=text or "", is_sql=is_sql)
+    return ScoreRow(row_id=row_id, example=example, text=text or "", is_sql=is_sql, where=where)
+
+
+def drop_unreadable(rows: Sequence[ScoreRow], judge: SQLJudge, on_bad: Callable[[DataError], None]) -> list[ScoreRow]:
+    """The rows whose database can be read; each other one is handed to `on_bad`, which may raise."""
+    problems = judge.unreadable(row.example.db_path for row in rows)
+    for row in rows:
+        if row.example.db_path in problems:
+            on_bad(DataError(f"{row.where}: {problems[row.example.db_path]}"))
+    return [row for row in rows if row.example.db_path not in problems]
 
 
 def score_rows(
@@ -124,7 +140,7 @@ def output_row(row: ScoreRow, scored: ScoredCompletion) -> dict[str, Any]:
     """What is written for one row."""
     verdict, result = scored.verdict, scored.verdict.result
     return dict(
-        id=row.example.example_id,
+        id=row.row_id,
         reward=scored.reward,
         components=scored.components,
         status=None if result is None else result.status.value,
@@ -135,6 +151,20 @@ def output_row(row: ScoreRow, scored: ScoredCompletion) -> dict[str, Any]:
         elapsed_s=None if result is None else round(result.elapsed_s, 6),
         error=scored.parsed.problem if result is None else result.error,
     )
+
+
+def check_writable(path: Path) -> None:
+    """Raise `DataError` when `path` cannot be written, before any work is done for it; `-` can."""
+    if path == STANDARD:
+        return
+    if path.is_dir():
+        raise DataError(f"Cannot write '{path}': it is a folder. Name a file.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise DataError(f"Cannot write '{path}': {error.strerror}. Choose a folder that can be written.") from error
 
 
 def write_rows(path: Path, records: Sequence[dict[str, Any]]) -> None:
@@ -154,9 +184,12 @@ def print_summary(rows: Sequence[ScoreRow], scored: Sequence[ScoredCompletion], 
 
     judged = [one.verdict.correct for one in scored if one.verdict.correct is not None]
     table = Table(show_header=False)
+    died = sum(_status(one) == ExecutionStatus.WORKER_DIED.value for one in scored if one.verdict.correct is False)
     table.add_row("right", str(sum(judged)))
-    table.add_row("wrong", str(len(judged) - sum(judged)))
-    table.add_row("gold failed, not scored", str(len(scored) - len(judged)))
+    table.add_row("wrong", str(len(judged) - sum(judged) - died))
+    table.add_row("not scored: gold failed", str(len(scored) - len(judged)))
+    if died > 0:
+        table.add_row("not scored: worker died twice", str(died))
     table.add_section()
     for status, count in Counter(map(_status, scored)).most_common():
         table.add_row(f"prediction: {status}", str(count))
@@ -187,7 +220,7 @@ def _component_means(scored: Sequence[ScoredCompletion]) -> dict[str, float | No
     for one in scored:
         for name, value in one.components.items():
             values[name].append(value)
-    return {name: _mean(column) for name, column in values.items()}
+    return {name: _mean(values[name]) for name in sorted(values)}
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

@@ -118,6 +118,38 @@ def test_score_reads_and_writes_standard_streams(concert_db: Path, tmp_path: Pat
     assert "comparison mode default" in ended.stderr
 
 
+def test_ids_come_back_as_they_were_given(concert_db: Path, tmp_path: Path) -> None:
+    ids: list[Any] = [7, "7", 1.5, None, ["x"]]
+    rows = [dict(id=row_id, db_id="concert", gold_sql=GOLD, completion=None, prediction=GOLD) for row_id in ids]
+    assert score(write_lines(tmp_path / "in.jsonl", rows), tmp_path / "out.jsonl") == 0
+    scored = lines(tmp_path / "out.jsonl")
+    assert [row["id"] for row in scored] == [7, "7", 1.5, 4, ["x"]]  # without an id, the line's number
+    assert [row["correct"] for row in scored] == [True] * 5
+
+
+def test_a_row_over_an_unreadable_database_is_a_bad_line(
+    concert_db: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "torn.sqlite").write_bytes(b"no database at all, but long enough to look like one" * 40)
+    rows = [dict(id=db, db_id=db, gold_sql="SELECT 1", prediction="SELECT 1") for db in ("concert", "torn")]
+    given = write_lines(tmp_path / "in.jsonl", rows)
+    assert score(given, tmp_path / "out.jsonl") == 1
+    assert "line 2: Cannot read database" in capsys.readouterr().err
+    assert score(given, tmp_path / "out.jsonl", "--skip-bad") == 0
+    assert [row["id"] for row in lines(tmp_path / "out.jsonl")] == ["concert"]
+
+
+@pytest.mark.parametrize("out", ["", "file/out.jsonl", "in.jsonl"])
+def test_output_that_cannot_be_written_is_told_before_the_work(
+    concert_db: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], out: str
+) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    rows = write_lines(tmp_path / "in.jsonl", [dict(db_id="concert", gold_sql=GOLD, prediction=GOLD)])
+    assert score(rows, tmp_path / out) == 1
+    assert str(tmp_path / out) in capsys.readouterr().err
+    assert len(lines(rows)) == 1
+
+
 OWN_REWARD = """
 from arctic_text2sql_r1.rewards.base import RewardOutput
 
@@ -183,17 +215,22 @@ def test_check_data_writes_kept_rows_and_rejects(
     golds = [GOLD, "SELECT x FROM singer", "SELECT 1 WHERE 0"]
     data = [dict(db_id="concert", question="?", query=gold) for gold in golds]
     data.append(dict(db_id="absent", question="?", query=GOLD))
+    data.append(dict(db_id="concert", question="?", query=" "))
     (tmp_path / "all.json").write_text(json.dumps(data))
     flags = ["--out", str(tmp_path / "kept.json"), "--rejects", str(tmp_path / "rejects.jsonl"), "--workers", "1"]
     assert main(["check-data", str(tmp_path / "all.json"), "--databases", str(tmp_path), *flags]) == 0
     assert [row["id"] for row in json.loads((tmp_path / "kept.json").read_text())] == ["all-0"]
     rejects = lines(tmp_path / "rejects.jsonl")
-    assert [(row["id"], row["reason"].partition(":")[0]) for row in rejects] == [
+    assert [(row.get("id"), row["reason"].partition(":")[0]) for row in rejects] == [
         ("all-1", "schema_error"),
         ("all-2", "empty"),
         ("all-3", "missing_database"),
+        (None, "unusable_row"),
     ]
-    assert "1 golds kept, 3 rejected (1 schema_error, 1 empty, 1 missing_database)" in capsys.readouterr().out
+    assert (
+        "1 golds kept, 3 rejected (1 schema_error, 1 empty, 1 missing_database); 1 unusable rows"
+        in capsys.readouterr().out
+    )
 
 
 def test_evaluate_refuses_a_missing_model_in_one_message(

@@ -17,7 +17,6 @@ from typing import NamedTuple
 
 from arctic_text2sql_r1.databases.judge import JudgeRequest
 from arctic_text2sql_r1.databases.judge import SQLJudge
-from arctic_text2sql_r1.errors import DataError
 from arctic_text2sql_r1.types import ExecutionResult
 from arctic_text2sql_r1.types import ExecutionStatus
 from arctic_text2sql_r1.types import Text2SQLExample
@@ -79,14 +78,9 @@ def check_data(
 
 def _broken_databases(db_paths: Iterable[str], judge: SQLJudge) -> dict[str, str]:
     """Why a database cannot be read, for each that cannot."""
-    reasons: dict[str, str] = {}
-    for db_path in sorted(db_paths):
-        try:
-            judge.judge([JudgeRequest(db_path=db_path, gold_sql="SELECT 1", prediction=None)])
-        except DataError as error:
-            kind = UNREADABLE_DATABASE if os.path.exists(db_path) else MISSING_DATABASE
-            reasons[db_path] = f"{kind}: {error}"
-    return reasons
+    problems = judge.unreadable(db_paths)
+    kinds = {path: UNREADABLE_DATABASE if os.path.exists(path) else MISSING_DATABASE for path in problems}
+    return {path: f"{kinds[path]}: {error}" for path, error in problems.items()}
 
 
 def check_gold(

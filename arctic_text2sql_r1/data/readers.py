@@ -7,6 +7,7 @@ Reading checks shape and that every database file exists, and runs no SQL: golds
 Turning examples into ArcticTraining datasets is in `sft.py` (supervised) and in `arctic/` (GRPO).
 """
 
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,23 +23,33 @@ ID_KEYS = ("id", "example_id", "question_id")
 
 
 def read_examples(
-    path: str | Path, databases: str | Path | None = None, split: str = "train", require_databases: bool = True
+    path: str | Path,
+    databases: str | Path | None = None,
+    split: str = "train",
+    require_databases: bool = True,
+    on_bad: Callable[[Any, DataError], None] | None = None,
 ) -> list[Text2SQLExample]:
     """Every example of a .json list, a .jsonl file or a folder in Spider's layout, in file order.
 
     `split` chooses the file inside a folder and is not used for a file. Databases are looked up under `databases`,
     or beside the data (`database/`, `databases/`, `SPLIT_databases/`) when it is None. Without `require_databases` an
-    example whose database file is missing has the path where it was looked for first.
+    example whose database file is missing has the path where it was looked for first. A row that is no example is
+    handed to `on_bad` with what is wrong, and left out.
 
-    Raises `DataError` for malformed JSON (file and line), missing keys, repeated ids and missing database files.
+    Raises `DataError` for malformed JSON (file and line) and repeated ids, and, where it is not told otherwise, for
+    missing keys and missing database files.
     """
     file = dataset_file(path, split=split)
     folders = [Path(databases)] if databases is not None else _database_folders(file.parent, split=split)
     finder = DatabaseFinder(folders, required=require_databases)
-    examples = [
-        _example(row, where=where, stem=file.stem, index=index, finder=finder)
-        for index, (where, row) in enumerate(_rows(file))
-    ]
+    examples: list[Text2SQLExample] = []
+    for index, (where, row) in enumerate(_rows(file)):
+        try:
+            examples.append(_example(row, where=where, stem=file.stem, index=index, finder=finder))
+        except DataError as error:
+            if on_bad is None:
+                raise
+            on_bad(row, error)
     if len(examples) == 0:
         raise DataError(f"'{file}' holds no rows. Expected at least one question with its gold SQL.")
     _refuse_repeated_ids(file, examples)

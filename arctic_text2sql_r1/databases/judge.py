@@ -9,6 +9,7 @@ means in `compare.py`; what a verdict is worth is decided in `rewards/`.
 """
 
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
@@ -29,6 +30,7 @@ from arctic_text2sql_r1.databases.sqltext import fold
 from arctic_text2sql_r1.databases.sqltext import orders_rows
 from arctic_text2sql_r1.databases.sqltext import refusal
 from arctic_text2sql_r1.databases.sqltext import without_tail
+from arctic_text2sql_r1.errors import DataError
 from arctic_text2sql_r1.types import ExecutionResult
 from arctic_text2sql_r1.types import ExecutionStatus
 from arctic_text2sql_r1.types import Verdict
@@ -126,6 +128,16 @@ class SQLJudge:
         plan = _Plan(items)
         self._run(plan.executions, _progress(plan.executions, len(items), on_progress), compare_rows)
         return [self._verdict(item, plan) for item in items]
+
+    def unreadable(self, db_paths: Iterable[str]) -> dict[str, DataError]:
+        """What is wrong with each database that is missing or cannot be read; readable ones are left out."""
+        problems: dict[str, DataError] = {}
+        for path in sorted(set(db_paths)):
+            try:
+                self.judge([JudgeRequest(db_path=path, gold_sql="SELECT 1", prediction=None)])
+            except DataError as error:
+                problems[path] = error
+        return problems
 
     def forget_golds(self) -> None:
         """Run every gold again when it is next needed, as if none had been run before."""

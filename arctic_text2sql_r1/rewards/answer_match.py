@@ -3,7 +3,7 @@
 
 """The answer reward: 3 for gold's own text, 1.5 for the right result in other words, less or a penalty for the rest.
 
-    +3.0            gold's text to the letter, blank space around it apart
+    +3.0            gold's text to the letter (extraction drops blank space around a prediction, bare SQL keeps it)
     +1.5            any other statement with the right result; a difference in blanks, comments, the case of keywords
                     or a final semicolon (what `sqltext.fold` folds away) is one such
     +0.5 / +0.25    a wrong number where gold returns one number (one row, one column): prediction / gold within

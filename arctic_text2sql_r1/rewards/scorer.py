@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from arctic_text2sql_r1.databases.judge import JudgeRequest
 from arctic_text2sql_r1.databases.judge import SQLJudge
+from arctic_text2sql_r1.errors import RewardError
 from arctic_text2sql_r1.prompts.formats import ParsedCompletion
 from arctic_text2sql_r1.prompts.formats import extract_sql
 from arctic_text2sql_r1.rewards.base import REWARDS
@@ -129,7 +130,7 @@ class RewardScorer:
         components: dict[str, float] = {}
         total: float | None = None
         for reward, function in self._rewards if _can_be_judged(record.verdict) else ():
-            output = _checked(reward.name, function(record), record)
+            output = _outcome(reward.name, function, record)
             components.update((f"{reward.name}/{part}", value) for part, value in output.components.items())
             if output.score is not None:
                 components[reward.name] = output.score
@@ -143,7 +144,7 @@ def check_rewards(rewards: Sequence[WeightedReward]) -> None:
 
     Raises `RegistryError` for an unknown name.
     """
-    if len(rewards) == 0:
+    if len(rewards) == 0 or any(reward.name == "" for reward in rewards):
         raise ValueError(f"No reward given; expected at least one of {', '.join(REWARDS.names())} with a weight.")
     names = [reward.name for reward in rewards]
     if len(set(names)) < len(names):
@@ -176,15 +177,15 @@ def _can_be_judged(verdict: Verdict) -> bool:
     return verdict.correct is not None and not died
 
 
-def _checked(name: str, output: RewardOutput, record: RewardRecord) -> RewardOutput:
-    """`output`, or ValueError when it is not what a reward may return."""
+def _outcome(name: str, function: RewardFunction, record: RewardRecord) -> RewardOutput:
+    """What a reward returns for a record, or `RewardError` naming both when it is no reward."""
+    where = f"Reward '{name}' failed on example '{record.example.example_id}'"
+    try:
+        output = function(record)
+    except Exception as error:  # whatever a function of the user's may raise
+        raise RewardError(f"{where}: {type(error).__name__}: {error}. Correct the function.") from error
     if not isinstance(output, RewardOutput):
-        raise ValueError(
-            f"Reward '{name}' returned {output!r} for example '{record.example.example_id}'; expected a RewardOutput."
-        )
+        raise RewardError(f"{where}: it returned {output!r:.200}, expected a RewardOutput.")
     if output.score is not None and not math.isfinite(output.score):
-        raise ValueError(
-            f"Reward '{name}' returned {output.score} for example '{record.example.example_id}'; expected a finite "
-            f"number, or None where it does not apply."
-        )
+        raise RewardError(f"{where}: it returned {output.score}, expected a finite number, or None: does not apply.")
     return output

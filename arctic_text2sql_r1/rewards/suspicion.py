@@ -22,6 +22,7 @@ from arctic_text2sql_r1.rewards.parsing import parse_statements
 from arctic_text2sql_r1.types import Verdict
 
 SUSPICIONS = ("empty_result", "constant_select", "no_from")
+_READ = 5_001  # characters: what is longer than 5,000 is not parsed anyway, and should not fill the cache
 # Trees are Any below: sqlglot names the base class of its nodes differently from version to version.
 _READS_DATA = (exp.Column, exp.Star, exp.AggFunc, exp.Query)
 
@@ -31,7 +32,7 @@ def suspicions(verdict: Verdict, gold_sql: str) -> tuple[str, ...]:
     if not verdict.correct or verdict.prediction is None:
         return ()
     empty = SUSPICIONS[:1] if verdict.gold.row_count == 0 else ()
-    return empty + _signs_in_text(verdict.prediction, gold_sql)
+    return empty + _signs_in_text(verdict.prediction[:_READ], gold_sql[:_READ])
 
 
 @functools.lru_cache(maxsize=4096)  # a group's completions repeat one another

@@ -6,8 +6,10 @@
 import json
 import os
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -284,3 +286,46 @@ def test_every_spider_dev_gold_with_rows_is_right_against_itself(mode: str, spid
     ]
     assert wrong == []
     assert sum(verdict.correct is True for verdict in verdicts) > 1000
+
+
+@pytest.mark.parametrize("character", ["é", "\ud800", "\0", "😀"])
+def test_oversized_text_of_any_script_is_refused_at_once(character: str, verdict_on: Callable[..., Verdict]) -> None:
+    start = time.process_time()
+    verdict = verdict_on(f"SELECT '{character * 10_000_000}'")
+    assert verdict.result is not None
+    assert verdict.result.status is ExecutionStatus.LIMIT
+    assert time.process_time() - start < 1.0
+
+
+def test_one_prediction_for_many_large_golds_is_judged_right_for_each(shop: str) -> None:
+    golds = [f"SELECT a.n, b.n FROM many a JOIN many b ON b.n <= 30 WHERE a.n > {n} - {n}" for n in range(8)]
+    with SQLJudge(num_workers=2, timeout_s=5.0) as judge:
+        requests = [JudgeRequest(shop, gold, "SELECT a.n, b.n FROM many b, many a WHERE b.n <= 30") for gold in golds]
+        verdicts = judge.judge(requests, compare_rows=True)
+    assert [verdict.correct for verdict in verdicts] == [True] * 8
+    assert {verdict.result.overlap.common for verdict in verdicts} == {90_000}  # type: ignore[union-attr]
+
+
+def test_gold_that_ran_out_of_time_is_tried_again(shop: str) -> None:
+    slow = "SELECT count(*) FROM many a, many b WHERE a.n * b.n % 7 = 3"  # well over 50 ms
+    request = JudgeRequest(shop, slow, "SELECT 1")
+    with SQLJudge(num_workers=1, timeout_s=0.05) as judge:
+        assert judge.judge([request])[0].gold.status is ExecutionStatus.TIMEOUT
+        judge.limits = replace(judge.limits, timeout_s=20.0)
+        assert judge.judge([request])[0].gold.status is ExecutionStatus.OK
+
+
+def test_full_text_search_runs(tmp_path: Path) -> None:
+    path = tmp_path / "docs.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        try:
+            connection.execute("CREATE VIRTUAL TABLE docs USING fts5(title)")
+        except sqlite3.OperationalError:
+            pytest.skip("this SQLite has no FTS5")
+        connection.execute("INSERT INTO docs VALUES ('hello world'), ('other')")
+        connection.commit()
+    gold = "SELECT title FROM docs WHERE docs MATCH 'hello'"
+    with SQLJudge(num_workers=1) as judge:
+        requests = [JudgeRequest(str(path), gold, text) for text in (f"{gold} ORDER BY rank", "PRAGMA data_version")]
+        verdicts = judge.judge(requests)
+    assert [verdict.correct for verdict in verdicts] == [True, False]

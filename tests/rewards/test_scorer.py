@@ -11,6 +11,7 @@ import pytest
 
 from arctic_text2sql_r1.databases.judge import SQLJudge
 from arctic_text2sql_r1.errors import RegistryError
+from arctic_text2sql_r1.errors import RewardError
 from arctic_text2sql_r1.rewards.base import REWARDS
 from arctic_text2sql_r1.rewards.base import WeightedReward
 from arctic_text2sql_r1.rewards.scorer import RewardScorer
@@ -79,7 +80,7 @@ def test_reward_is_none_only_when_nothing_applies(judge: SQLJudge, example: Text
 
 
 def test_reward_that_is_not_a_number_is_an_error(judge: SQLJudge, example: Text2SQLExample, own: str) -> None:
-    with pytest.raises(ValueError, match="broken' returned nan for example 'e1'"):
+    with pytest.raises(RewardError, match="broken' failed on example 'e1': it returned nan"):
         RewardScorer(judge, [WeightedReward(f"{own}:broken", 1.0)]).score([example], [RIGHT])
 
 
