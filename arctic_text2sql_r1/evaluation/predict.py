@@ -94,12 +94,15 @@ def prompt_ids(tokenizer: Any, template: PromptTemplate, example: Text2SQLExampl
 def prompt_prefill(tokenizer: Any, template: PromptTemplate) -> str:
     """What of the completion the prompt has already written, and parsers must put back in front of it.
 
-    That is the template's prefill, or the tag that opens the thought where the chat template itself ends with it.
+    That is the template's prefill, or what the chat template itself writes from the opening of a thought on: some
+    open one, some open and close an empty one.
     """
     thought = get_format(template.completion_format).thought
     message = [dict(role="user", content="?")]
-    prompt = tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True).rstrip()
-    return thought[0] if thought is not None and prompt.endswith(thought[0]) else template.prefill
+    asked = tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=False)
+    prompt = tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True)
+    opened = prompt.find(thought[0], len(asked)) if thought is not None else -1
+    return str(prompt[opened:]) if opened >= 0 else template.prefill
 
 
 def predict(

@@ -11,7 +11,11 @@ fences, of which the last complete one counts.
 Where the thought is, for the lenient parser: everything up to the last closing thought tag, and everything from the
 next opening one on. Only what lies between the two is read, so nothing from inside a thought is run, be it closed,
 nested, reopened, unclosed or closed by another format's tag, and no answer that stands before the thought. Thought
-tags of every format count in every format: a model may think in its own tags whatever the prompt asks for.
+tags of every format, and `<thinking>`, `<thought>`, `<reasoning>`, count in every format: a model may think in its own
+tags whatever the prompt asks for.
+
+A fence may name an SQL dialect. One that names another language (python, text, json) holds no SQL for either parser;
+of several fences the lenient one takes the last that names SQL, else the last that names nothing.
 
 A tag is a tag wherever it stands, also inside a string literal or a comment: neither parser reads SQL before it knows
 where the SQL is. `SELECT '</answer>'` is refused by the strict parser and cut at the tag by the lenient one. The same
@@ -27,10 +31,16 @@ from dataclasses import dataclass
 
 _FENCE = "```"
 _FENCE_LANGUAGES = ("sql", "sqlite", "sqlite3", "mysql", "postgresql", "postgres", "psql", "plsql", "tsql", "duckdb")
-_END_MARKERS = ("<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<end_of_turn>", "</s>", "<eos>")
+_QUERY_WORDS = ("select", "with", "values")
+_END_MARKERS = (
+    *("<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|eom_id|>", "<|end_of_text|>", "<|end|>", "<|return|>"),
+    *("<end_of_turn>", "</s>", "<eos>", "<pad>", "<｜end▁of▁sentence｜>"),
+)
+_MOST_NAME_CHARACTERS = 30
 _THINK = ("<think>", "</think>")
 _WORKING_OUT = ("<start_working_out>", "<end_working_out>")
-_THOUGHTS = (_THINK, _WORKING_OUT)
+_OTHER_THOUGHTS = tuple((f"<{word}>", f"</{word}>") for word in ("thinking", "thought", "reasoning"))
+_THOUGHTS = (_THINK, _WORKING_OUT, *_OTHER_THOUGHTS)
 
 
 @dataclass(frozen=True)
@@ -172,8 +182,10 @@ def _strict_body(body: str, fence: str) -> str:
     if fences > 0:
         if fence == "none" or fences != 2 or not (body.startswith(_FENCE) and body.endswith(_FENCE)):
             raise _Unparsable("bad_fence")
-        body = _without_language(body[len(_FENCE) : -len(_FENCE)])
-    if body.endswith(_END_MARKERS):
+        names_sql, body = _read_fence(body[len(_FENCE) : -len(_FENCE)])
+        if names_sql is False:
+            raise _Unparsable("bad_fence")
+    if body.rstrip().endswith(_END_MARKERS):
         raise _Unparsable("text_around")
     folded = _folded(body)
     if any(tag in folded for tags in _THOUGHTS for tag in tags):
@@ -230,26 +242,43 @@ def _last_answer(text: str, answer: tuple[str, str]) -> str:
 
 
 def _lenient_body(body: str, fence: str) -> str:
-    """The last complete fence if there is one, else all of it where a fence is not required."""
-    fences = body.count(_FENCE)
-    if fences >= 2:
+    """The SQL of a complete fence if there is one, else all of the body where a fence is not required."""
+    parts = body.split(_FENCE)
+    if len(parts) >= 3:
         # Fences open and close in turn, so an odd last one is unclosed and does not count.
-        return _not_empty(_without_language(body.rsplit(_FENCE, 2 + fences % 2)[1]))
-    if fences == 1:
+        return _not_empty(_without_end_markers(_best_fence(parts[1 : len(parts) - 1 : 2]).rstrip()))
+    if len(parts) == 2:
         raise _Unparsable("bad_fence")
     if fence == "required":
         raise _Unparsable("no_fence" if body else "empty_answer")
-    return _not_empty(body)
+    return _not_empty(_without_end_markers(body))
 
 
-def _without_language(fenced: str) -> str:
-    """Drop the language that may follow an opening fence."""
-    head = _folded(fenced[: max(map(len, _FENCE_LANGUAGES)) + 1])
-    for language in _FENCE_LANGUAGES:
-        rest = head[len(language) :]
-        if head.startswith(language) and (rest == "" or rest[0].isspace()):
-            return fenced[len(language) :]
-    return fenced
+def _best_fence(fences: list[str]) -> str:
+    """The last fence that names SQL, else the last that names no language; blank ones only if there is no other."""
+    unnamed: str | None = None
+    for fence in reversed(fences):
+        if fence == "":
+            continue
+        names_sql, body = _read_fence(fence)
+        if names_sql:
+            return body
+        if names_sql is None and unnamed is None and body.strip() != "":
+            unnamed = body
+    if unnamed is not None:
+        return unnamed
+    raise _Unparsable("empty_answer" if all(fence.strip() == "" for fence in fences) else "bad_fence")
+
+
+def _read_fence(fenced: str) -> tuple[bool | None, str]:
+    """Whether a fence names SQL (None: it names nothing), and its text without that name."""
+    text = fenced.lstrip(" \t")
+    head = _folded(text[:_MOST_NAME_CHARACTERS])
+    name = head.split(maxsplit=1)[0] if head[:1].strip() != "" else ""
+    if name in _FENCE_LANGUAGES:
+        return True, text[len(name) :]
+    names_other = name != "" and name not in _QUERY_WORDS and head[len(name) : len(name) + 1] in ("\n", "\r")
+    return (False if names_other else None), fenced
 
 
 def _not_empty(sql: str) -> str:

@@ -45,6 +45,7 @@ def plain_backward(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("deepspeed.runtime.engine.DeepSpeedEngine.forward", lambda self, *a, **k: self.module(*a, **k))
 
 
+@pytest.mark.slow
 def test_first_inner_epoch_has_ratio_exactly_one(trainer_factory: Callable[..., Any]) -> None:
     trainer = trainer_factory(inner_epochs=2)
     rollout, advantages, keep = rolled_out(trainer)
@@ -91,7 +92,9 @@ def test_zero_kl_coefficient_runs_no_reference_pass(
 
 
 @pytest.mark.usefixtures("plain_backward")
-@pytest.mark.parametrize("objective", ["grpo", "grpo_sequence", "dr_grpo"])
+@pytest.mark.parametrize(
+    "objective", ["grpo", *(pytest.param(name, marks=pytest.mark.slow) for name in ("grpo_sequence", "dr_grpo"))]
+)
 def test_cutting_an_update_into_micro_batches_does_not_move_its_gradient(
     trainer_factory: Callable[..., Any], objective: str
 ) -> None:

@@ -68,6 +68,7 @@ def relative_difference(found: torch.Tensor, expected: torch.Tensor) -> float:
     return float((found - expected).norm() / expected.norm())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 def test_micro_batches_do_not_move_an_update_of_the_real_engine(
     trainer_factory: Callable[..., Any], engine: str

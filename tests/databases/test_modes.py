@@ -295,6 +295,7 @@ ROW = st.tuples(CELL, CELL, st.sampled_from([*BAD_UTF8, "x", "X", None]), st.sam
 TABLE = st.lists(ROW, max_size=5).flatmap(lambda rows: st.permutations(rows * 2).map(lambda r: r[: len(rows) + 2]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", COMPARE_MODES)
 @settings(
     max_examples=3,

@@ -282,6 +282,7 @@ PLACES = dict(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", PLACES)
 def test_judge_works_in_odd_places(place: str, shop: str) -> None:
     script = WORK.format(root=str(ROOT), shop=shop, gold=GOLD, predictions=PREDICTIONS) + PLACES[place]
@@ -292,6 +293,7 @@ def test_judge_works_in_odd_places(place: str, shop: str) -> None:
     assert run.stderr == ""
 
 
+@pytest.mark.slow
 def test_cpu_limit_is_told_from_a_death_when_nobody_knows_the_exit_status(shop: str) -> None:
     # SIGXCPU ends the worker long before the wall limit, and with SIGCHLD ignored its exit status is lost.
     script = WORK.format(root=str(ROOT), shop=shop, gold=GOLD, predictions=PREDICTIONS[2:3])

@@ -120,3 +120,10 @@ def test_a_thought_opened_by_the_chat_template_is_not_opened_twice_and_not_misse
     engine = ScriptedRolloutEngine([GOOD.removeprefix("<think>")])
     prediction = run(engine, tokenizer, examples(concert_db, ["?"]), parser="strict")[0]
     assert prediction.prediction == "SELECT 1"
+
+
+def test_an_empty_thought_written_by_the_chat_template_counts_as_the_thought(concert_db: Path, tokenizer: Any) -> None:
+    tokenizer.chat_template += "{% if add_generation_prompt %}<think>\n\n</think>\n\n{% endif %}"
+    engine = ScriptedRolloutEngine(["<answer>SELECT 1</answer>"])
+    prediction = run(engine, tokenizer, examples(concert_db, ["?"]), parser="strict")[0]
+    assert prediction.prediction == "SELECT 1"

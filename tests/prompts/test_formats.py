@@ -231,3 +231,27 @@ def test_unknown_format_and_parser_are_named() -> None:
         extract_sql("x", completion_format="xml")
     with pytest.raises(ValueError, match="'loose'.*strict, lenient"):
         extract_sql("x", parser="loose")
+
+
+@pytest.mark.parametrize(
+    ("text", "strict", "lenient"),
+    [
+        ("```sql\nSELECT 1\n```\nIt returns\n```text\n1 row\n```", None, "SELECT 1"),
+        ("```SQL\nSELECT 1\n```\n```\n| 1 |\n```", None, "SELECT 1"),
+        ("```\nSELECT 1\n```\n```\nSELECT 2\n```", None, "SELECT 2"),
+        ("```python\nprint(1)\n```", None, None),
+        ("``` sql\nSELECT 1\n```", "SELECT 1", "SELECT 1"),
+        ("```SELECT\n 1\n```", "SELECT\n 1", "SELECT\n 1"),
+        ("```sql SELECT 1```", "SELECT 1", "SELECT 1"),
+        ("```sql\nSELECT 1<|im_end|>\n```", None, "SELECT 1"),
+    ],
+)
+def test_a_fence_is_read_by_the_language_it_names(text: str, strict: str | None, lenient: str | None) -> None:
+    assert extract_sql(text, "fenced", parser="strict").prediction == strict
+    assert extract_sql(text, "fenced", parser="lenient").prediction == lenient
+
+
+@pytest.mark.parametrize("word", ["thinking", "thought", "reasoning"])
+def test_an_answer_inside_a_thought_of_another_name_is_not_run(word: str) -> None:
+    text = f"<{word}>as <answer>SELECT 2</answer> shows</{word}>"
+    assert extract_sql(text, parser="lenient").prediction is None

@@ -42,7 +42,7 @@ NEAR = st.sampled_from([0, 1]).flatmap(
 
 
 @given(TEXT | NEAR.map("".join), FORMATS, PARSERS, st.sampled_from(["", "<think>", "<think>\n"]))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, derandomize=True, database=None)
 def test_any_text_gives_sql_or_a_known_problem(text: str, name: str, parser: str, prefill: str) -> None:
     parsed = extract_sql(text, completion_format=name, parser=parser, prefill=prefill)
     if parsed.prediction is None:
@@ -53,7 +53,7 @@ def test_any_text_gives_sql_or_a_known_problem(text: str, name: str, parser: str
 
 
 @given(TEXT | NEAR.map("".join), FORMATS)
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500, deadline=None, derandomize=True, database=None)
 @example("<think><THINK></think><answer>SELECT 1</answer>", "think_answer")
 @example("<think><start_working_out></think><answer>SELECT 1</answer>", "think_answer")
 def test_lenient_parser_agrees_wherever_the_strict_one_finds_sql(text: str, name: str) -> None:
@@ -77,7 +77,7 @@ def _states(pieces: list[str]) -> list[bool]:
 
 
 @given(SOUP | NEAR, FORMATS, PARSERS)
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000, deadline=None, derandomize=True, database=None)
 @example(["<think>", "<start_working_out>", "</think>", "<answer>", "SELECT", "</answer>"], "think_answer", "lenient")
 @example(["<answer>", "SELECT", "</answer>", "<think>", "a"], "think_answer", "lenient")
 @example(["<think>", "<end_working_out>", "<SOLUTION>", "SELECT", "</SOLUTION>"], "solution", "lenient")
@@ -90,14 +90,14 @@ def test_nothing_that_stands_in_a_thought_is_taken(pieces: list[str], name: str,
 
 
 @given(NEAR, FORMATS, PARSERS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, derandomize=True, database=None)
 def test_prediction_holds_no_thought_tag(pieces: list[str], name: str, parser: str) -> None:
     prediction = extract_sql("".join(pieces), completion_format=name, parser=parser).prediction or ""
     assert not any(tag in prediction.lower() for pair in THOUGHTS for tag in pair)
 
 
 @given(st.text(st.characters(), max_size=40), st.text(st.characters(), max_size=40), FORMATS, PARSERS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, derandomize=True, database=None)
 def test_whatever_renders_parses_back(sql: str, thought: str, name: str, parser: str) -> None:
     try:
         completion = render_completion(sql, thought, name)

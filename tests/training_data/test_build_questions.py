@@ -19,7 +19,7 @@ def golds(rows: list[Row]) -> set[tuple[object, object]]:
     return {(row["db_id"], row["gold_sql"]) for row in rows}
 
 
-@pytest.mark.parametrize("name", ["rl", "dev", "dev_unseen"])
+@pytest.mark.parametrize("name", [pytest.param("rl", marks=pytest.mark.slow), "dev", "dev_unseen"])
 def test_a_rebuild_gives_the_committed_bytes(name: str, tmp_path: Path, data_folder: Path, rebuilt: Sets) -> None:
     from build_questions import write_rows
 
