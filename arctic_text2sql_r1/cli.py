@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Callable
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
@@ -51,6 +52,7 @@ def run_command(flags: argparse.Namespace) -> int:
 def build_parser() -> argparse.ArgumentParser:
     """The parser of the whole command."""
     parser = argparse.ArgumentParser(prog="text2sql-r1", description="Train, score and evaluate text-to-SQL models.")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {version('arctic-text2sql-r1')}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     evaluation = commands.add_parser("evaluate", help="compare a trained model with its baseline")
     add_evaluation_flags(evaluation)

@@ -147,7 +147,7 @@ def output_row(row: ScoreRow, scored: ScoredCompletion) -> dict[str, Any]:
         gold_status=verdict.gold.status.value,
         prediction=verdict.prediction,
         correct=verdict.correct,
-        rows=None if result is None else result.row_count,
+        rows=result.row_count if result is not None and result.status is ExecutionStatus.OK else None,
         elapsed_s=None if result is None else round(result.elapsed_s, 6),
         error=scored.parsed.problem if result is None else result.error,
     )

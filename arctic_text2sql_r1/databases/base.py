@@ -132,6 +132,7 @@ class Deadline:
 
     def __init__(self, timeout_s: float, cpu_limit_s: float) -> None:
         now = time.monotonic()
+        self.allowance = f"{cpu_limit_s:.3g} s of CPU time, {timeout_s:g} s in all"
         self._wall_end = now + timeout_s
         self._cpu_end = time.thread_time() + cpu_limit_s
         # A thread uses CPU time no faster than time passes, so the CPU clock, a system call, need not be read before.

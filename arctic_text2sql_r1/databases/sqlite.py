@@ -182,7 +182,10 @@ class SQLiteEngine:
         except MemoryError:
             return ExecutionResult(ExecutionStatus.MEMORY, error="out of memory")
         except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
-            return ExecutionResult(self._status_of(error), error=f"{error}")
+            status = self._status_of(error)
+            return (
+                self._timed_out() if status is ExecutionStatus.TIMEOUT else ExecutionResult(status, error=f"{error}")
+            )
         finally:
             cursor.close()
 
@@ -197,8 +200,12 @@ class SQLiteEngine:
                 bound = f"{self._limits.max_rows} rows or {self._limits.max_bytes} bytes"
                 return ExecutionResult(ExecutionStatus.LIMIT, error=f"result is larger than {bound}")
             if rows % _ROWS_PER_CLOCK_LOOK == 0 and self._overdue():
-                return ExecutionResult(ExecutionStatus.TIMEOUT, error="deadline passed while fetching rows")
+                return self._timed_out()
         return ExecutionResult(ExecutionStatus.OK, row_count=rows, column_count=len(cursor.description))
+
+    def _timed_out(self) -> ExecutionResult:
+        allowance = "no time" if self._deadline is None else self._deadline.allowance
+        return ExecutionResult(ExecutionStatus.TIMEOUT, error=f"stopped: it may use {allowance}")
 
     def _status_of(self, error: Exception) -> ExecutionStatus:
         """Names, types, arguments and damaged pages all count as `SCHEMA_ERROR`: the statement does not fit the data.
