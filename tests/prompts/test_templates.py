@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from arctic_text2sql_r1.prompts.formats import get_format
+from arctic_text2sql_r1.prompts.formats import COMPLETION_FORMATS
 from arctic_text2sql_r1.prompts.templates import build_messages
 from arctic_text2sql_r1.prompts.templates import get_template
 from arctic_text2sql_r1.prompts.templates import template_names
@@ -40,7 +40,7 @@ def test_prefilled_template_differs_only_in_its_prefill() -> None:
 
 @pytest.mark.parametrize("name", template_names())
 def test_template_asks_for_a_known_format(name: str) -> None:
-    get_format(get_template(name).completion_format)
+    assert get_template(name).completion_format in COMPLETION_FORMATS
 
 
 def test_unknown_template_lists_the_known_ones() -> None:
