@@ -12,9 +12,11 @@ query heads per key-value head, `D` head size, `P` padded prompt length, `t` tok
 drives this is in `decode.py`. transformers knows the cache by its methods, not by its class.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from collections.abc import Sequence
 from contextlib import contextmanager
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -32,11 +34,10 @@ class GroupLayout:
     """Which rows belong to which group: `group_of_row` is sorted, and every group has at least one row."""
 
     def __init__(self, group_of_row: Sequence[int], device: torch.device) -> None:
-        groups = list(dict.fromkeys(group_of_row))
-        counts = [group_of_row.count(group) for group in groups]
-        self.groups, self.width, self.rows = len(groups), max(counts), len(group_of_row)
+        counts = list(Counter(group_of_row).values())
+        self.groups, self.width = len(counts), max(counts)
         self.regular = min(counts) == self.width
-        firsts = [sum(counts[:index]) for index in range(len(counts))]
+        firsts = [end - count for end, count in zip(accumulate(counts), counts, strict=True)]
         within = range(self.width)
         slots = [[first + min(w, count - 1) for w in within] for first, count in zip(firsts, counts, strict=True)]
         places = [index * self.width + w for index, count in enumerate(counts) for w in range(count)]
@@ -136,7 +137,8 @@ class SharedPrefixCache:
             layer.select(torch.tensor(rows, device=device), kept)
         if kept is not None:
             self._mask = self._mask.index_select(0, kept)
-        self.group_of_row = [groups.index(group) for group in left]
+        renumbered = {group: index for index, group in enumerate(groups)}
+        self.group_of_row = [renumbered[group] for group in left]
         self._describe()
 
     # ----- what transformers asks of a cache ----------------------------------------------------------------------

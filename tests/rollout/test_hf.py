@@ -193,6 +193,30 @@ def test_modes_of_every_module_are_as_before(model: Any, tokenizer: Any, trainin
     assert modes(model) == before
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_weights_are_gathered_around_every_forward_pass(model: Any, tokenizer: Any, fails: bool) -> None:
+    events: list[str] = []
+
+    @contextmanager
+    def gather() -> Any:
+        events.append("gathered")
+        try:
+            yield
+        finally:
+            events.append("released")
+
+    engine = tried(HFRolloutEngine(model, tokenizer, gather=gather))
+    model.register_forward_pre_hook(lambda *_: events.append("forward"))
+    events.clear()
+    if fails:
+        break_model(model)
+        with pytest.raises(RuntimeError, match="out of memory"):
+            engine.generate(PROMPTS, GREEDY)
+    else:
+        engine.generate(PROMPTS, GREEDY)
+    assert (events[0], events[-1], set(events[1:-1])) == ("gathered", "released", {"forward"})
+
+
 def test_dropout_is_off_while_sampling(model: Any, tokenizer: Any) -> None:
     clean = HFRolloutEngine(model, tokenizer).generate(PROMPTS, GREEDY)
     for layer in model.model.layers:
