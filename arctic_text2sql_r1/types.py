@@ -33,12 +33,15 @@ class Completion:
     """What the policy wrote after one prompt.
 
     `token_ids` excludes padding and includes the end-of-sequence token when there is one. `truncated` is true
-    when the length limit, not an end-of-sequence token, ended the completion.
+    when the length limit, not an end-of-sequence token, ended the completion. `logprobs` has the sampler's own
+    log-probability of each token, in nats, under the distribution it was drawn from (temperature included; at
+    temperature 0 the model's own distribution); empty when the engine does not know them.
     """
 
     text: str
     token_ids: tuple[int, ...] = ()
     truncated: bool = False
+    logprobs: tuple[float, ...] = ()
 
 
 class ExecutionStatus(str, Enum):

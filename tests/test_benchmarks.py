@@ -91,3 +91,10 @@ def test_a_folder_without_a_workload_is_named(tmp_path: Path) -> None:
     command = [sys.executable, str(BENCHMARKS / "reward_throughput.py"), str(tmp_path / "none")]
     run = subprocess.run(command, capture_output=True, text=True)
     assert run.stderr.startswith(f"No workload at '{tmp_path / 'none'}") and "reward_workload.py" in run.stderr
+
+
+def test_the_rollout_benchmark_compares_equal_work() -> None:
+    small = ["--layers", "1", "--width", "128", "--prompts", "2", "--samples", "2", "--prompt-tokens", "16"]
+    (result,) = printed("rollout_speed.py", *small, "--new-tokens", "4", "--rounds", "1")
+    assert result["mean_length"] == dict(engine=4.0, generate=4.0)
+    assert result["ratio"] > 0

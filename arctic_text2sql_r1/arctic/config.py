@@ -99,7 +99,7 @@ class GRPOTrainerConfig(TrainerConfig):
     """ Rows of one forward and backward pass; lower it when memory runs out. Unset: micro_batch_size x G. """
 
     generation_batch_rows: int | None = Field(default=None, ge=1)
-    """ Most rows generated in one call; lower it when the key-value cache does not fit. Unset: all at once. """
+    """ Most completions decoded together; lower it when the key-value cache does not fit. Unset: all at once. """
 
     rewards: list[RewardConfig] = [RewardConfig(name="execution")]
     """ Weighted list; each component is logged under its own name. """

@@ -1,57 +1,150 @@
 # Copyright 2026 The arctic-text2sql-r1 authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Rollouts with Hugging Face `generate`: no server, no second copy of the weights.
+"""Rollouts by the training model itself, in the training process: no server, no second engine.
 
-All samples of all prompts go through one batched call (cut only by `max_batch_rows`), with the key-value cache on.
+The prompts of a batch are read once and their caches shared by their completions (`decode.py`), with the adapter
+merged where that changes nothing (`merged.py`). A model that cannot be decoded so, because its layers forget or its
+attention is its own, goes through transformers' `generate` instead; that is found by trying, not by name.
+
 The model's own generation config is ignored except for its end-of-sequence ids: instruction-tuned checkpoints ship
 top-k, top-p and repetition penalties that would make the sampling distribution differ from the one that is trained.
 """
 
+import logging
+from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from contextlib import contextmanager
+from contextlib import nullcontext
 from typing import Any
 
 import torch
 
 from arctic_text2sql_r1.rollout.base import ROLLOUT_ENGINES
 from arctic_text2sql_r1.rollout.base import SamplingParams
+from arctic_text2sql_r1.rollout.decode import DecodeBatch
+from arctic_text2sql_r1.rollout.decode import decode
+from arctic_text2sql_r1.rollout.decode import pad_left
+from arctic_text2sql_r1.rollout.decode import why_not
+from arctic_text2sql_r1.rollout.merged import merged_adapters
+from arctic_text2sql_r1.rollout.sampling import row_uniforms
 from arctic_text2sql_r1.types import Completion
+
+LOG = logging.getLogger(__name__)
 
 
 @ROLLOUT_ENGINES.register("hf")
 class HFRolloutEngine:
     """Samples from `model`, a transformers causal language model (PEFT-wrapped or not).
 
-    `max_batch_rows` bounds the rows of one call; None means all at once. `synced_gpus` keeps ranks generating until
-    the slowest has finished, which ZeRO-3 needs. The model's training mode is restored after each call.
+    `max_batch_rows` bounds the rows decoded together; None means all at once. `synced_gpus` keeps ranks generating
+    until the slowest has finished, which ZeRO-3 needs; ranks must then ask for equally many prompts. `merge_adapter`
+    is as in `merged_adapters`. `gather` is entered around every call: the place for ZeRO-3's gathering of weights.
+    The model's training mode is restored after each call.
+
+    Greedy completions do not depend on how prompts are batched, nor do sampled ones, whose rows have random streams
+    of their own: up to rounding, since a matrix product's last digits depend on its shape, and a token whose
+    neighbour is as likely to within those digits may change.
     """
 
     def __init__(
-        self, model: Any, tokenizer: Any, max_batch_rows: int | None = None, synced_gpus: bool = False
+        self,
+        model: Any,
+        tokenizer: Any,
+        max_batch_rows: int | None = None,
+        synced_gpus: bool = False,
+        merge_adapter: bool | None = None,
+        gather: Callable[[], AbstractContextManager[Any]] = nullcontext,
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.max_batch_rows = max_batch_rows
         self.synced_gpus = synced_gpus
+        self.merge_adapter = merge_adapter
+        self.gather = gather
         self.eos_token_ids = eos_token_ids(model, tokenizer)
+        # Whether `decode.py` decodes this model, else `generate` does. None until tried; set it to have it so.
+        self.shares_prefixes: bool | None = None
 
     def generate(self, prompts: Sequence[Sequence[int]], sampling: SamplingParams) -> list[list[Completion]]:
-        """See `RolloutEngine.generate`. Rows are drawn from a random state derived from `sampling.seed` alone."""
+        """See `RolloutEngine.generate`. Rows are drawn from a random state derived from `sampling.seed` alone.
+
+        Raises ValueError for an empty prompt, which nothing could be predicted from.
+        """
         if len(prompts) == 0:
             return []
-        rows = [prompt for prompt in prompts for _ in range(sampling.num_samples)]
-        size = self.max_batch_rows or len(rows)
-        completions: list[Completion] = []
-        with _eval_mode(self.model), _seeded(sampling.seed), torch.no_grad():
-            for start in range(0, len(rows), size):
-                completions.extend(self._generate_rows(rows[start : start + size], sampling))
+        empty = [index for index, prompt in enumerate(prompts) if len(prompt) == 0]
+        if len(empty) > 0:
+            raise ValueError(f"Cannot complete prompts {empty}: they are empty, expected at least one token.")
+        with _eval_mode(self.model), _seeded(sampling.seed), torch.no_grad(), self.gather():
+            if self.shares_prefixes is None:
+                self.shares_prefixes = self._try_decoding(prompts[0])
+            run = self._decode_all if self.shares_prefixes else self._generate_all
+            completions = run(prompts, sampling)
         count = sampling.num_samples
         return [completions[index * count : (index + 1) * count] for index in range(len(prompts))]
 
+    def _try_decoding(self, prompt: Sequence[int]) -> bool:
+        """Whether `decode.py` can be trusted with the model, tried on the first tokens of a prompt."""
+        reason = why_not(self.model, prompt[:4], self.synced_gpus)
+        if reason is not None:
+            LOG.info("Rollouts of %s go through generate: %s.", type(self.model).__name__, reason)
+        return reason is None
+
+    # ----- our own decoding ---------------------------------------------------------------------------------------
+
+    def _decode_all(self, prompts: Sequence[Sequence[int]], sampling: SamplingParams) -> list[Completion]:
+        count = sampling.num_samples
+        uniforms = None
+        if sampling.temperature > 0:
+            uniforms = row_uniforms(sampling.seed, len(prompts) * count, sampling.max_new_tokens)
+        completions: list[Completion] = []
+        with merged_adapters(self.model, self.merge_adapter):
+            for part, counts in self._batches(prompts, count):
+                first = len(completions)
+                batch = DecodeBatch(
+                    prompts=part,
+                    counts=counts,
+                    max_new_tokens=sampling.max_new_tokens,
+                    temperature=sampling.temperature,
+                    uniforms=None if uniforms is None else uniforms[first : first + sum(counts)],
+                    stops=self.eos_token_ids,
+                    pad_token_id=self.pad_token_id,
+                    synced=self.synced_gpus,
+                )
+                for ids, logprobs in zip(*decode(self.model, batch), strict=True):
+                    completions.append(self._completion(ids, sampling.max_new_tokens, logprobs))
+        return completions
+
+    def _batches(
+        self, prompts: Sequence[Sequence[int]], count: int
+    ) -> Iterator[tuple[Sequence[Sequence[int]], list[int]]]:
+        """Prompts with their numbers of rows: whole groups where `max_batch_rows` allows, else parts of one group."""
+        size = self.max_batch_rows or len(prompts) * count
+        together = size // count
+        if together > 0:
+            for start in range(0, len(prompts), together):
+                part = prompts[start : start + together]
+                yield part, [count] * len(part)
+            return
+        for prompt in prompts:
+            for start in range(0, count, size):
+                yield [prompt], [min(size, count - start)]
+
+    # ----- transformers' own decoding -----------------------------------------------------------------------------
+
+    def _generate_all(self, prompts: Sequence[Sequence[int]], sampling: SamplingParams) -> list[Completion]:
+        rows = [prompt for prompt in prompts for _ in range(sampling.num_samples)]
+        size = self.max_batch_rows or len(rows)
+        completions: list[Completion] = []
+        for start in range(0, len(rows), size):
+            completions.extend(self._generate_rows(rows[start : start + size], sampling))
+        return completions
+
     def _generate_rows(self, rows: Sequence[Sequence[int]], sampling: SamplingParams) -> list[Completion]:
-        input_ids, attention_mask = self._pad_left(rows)
+        input_ids, attention_mask = pad_left(rows, self.pad_token_id, self.model.device)
         output = self.model.generate(
             input_ids=input_ids,
             attention_mask=attention_mask,
@@ -83,18 +176,8 @@ class HFRolloutEngine:
         pad = self.tokenizer.pad_token_id
         return self.eos_token_ids[0] if pad is None else int(pad)
 
-    def _pad_left(self, rows: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
-        width = max(len(row) for row in rows)
-        input_ids = torch.full((len(rows), width), self.pad_token_id, dtype=torch.long)
-        attention_mask = torch.zeros((len(rows), width), dtype=torch.long)
-        for index, row in enumerate(rows):
-            input_ids[index, width - len(row) :] = torch.tensor(row, dtype=torch.long)
-            attention_mask[index, width - len(row) :] = 1
-        device = self.model.device
-        return input_ids.to(device), attention_mask.to(device)
-
-    def _completion(self, new_ids: list[int], limit: int) -> Completion:
-        """Cuts what `generate` appended after the first end-of-sequence id; that id stays part of the completion."""
+    def _completion(self, new_ids: list[int], limit: int, logprobs: Sequence[float] = ()) -> Completion:
+        """Cuts what was appended after the first end-of-sequence id; that id stays part of the completion."""
         stop = next((index for index, token in enumerate(new_ids) if token in self.eos_token_ids), None)
         token_ids = new_ids[:limit] if stop is None else new_ids[: stop + 1]
         written = token_ids if stop is None else new_ids[:stop]  # not every end-of-sequence id is a special token
@@ -103,6 +186,7 @@ class HFRolloutEngine:
             text=self.tokenizer.decode(written, skip_special_tokens=True, clean_up_tokenization_spaces=False),
             token_ids=tuple(token_ids),
             truncated=stop is None,
+            logprobs=tuple(logprobs[: len(token_ids)]),
         )
 
 
@@ -136,7 +220,10 @@ def _eval_mode(model: Any) -> Iterator[None]:
 
 @contextmanager
 def _seeded(seed: int) -> Iterator[None]:
-    """A random state derived from `seed` inside, the caller's own again afterwards."""
+    """A random state derived from `seed` inside, the caller's own again afterwards.
+
+    `generate` draws from it; our own decoding has a generator of its own, but what a model does is its affair.
+    """
     # Named devices: left to choose, torch warns on every machine with more than one.
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)

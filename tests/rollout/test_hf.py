@@ -1,8 +1,8 @@
 # Copyright 2026 The arctic-text2sql-r1 authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Rollouts by Hugging Face generate: greedy against a loop without cache, sampling against the exact softmax, and
-what must not leak in (the checkpoint's generation config) or out (random state, modes)."""
+"""Rollouts by the model itself: greedy against a loop without cache, sampling against the exact softmax, and what
+must not leak in (the checkpoint's generation config) or out (random state, modes)."""
 
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -37,6 +37,13 @@ def token_ids(groups: list[list[Completion]]) -> list[tuple[int, ...]]:
     return [completion.token_ids for group in groups for completion in group]
 
 
+def tried(engine: HFRolloutEngine) -> HFRolloutEngine:
+    """The engine after its trial of the model, whose forward passes are its own affair."""
+    engine.generate([[5]], SamplingParams(max_new_tokens=1))
+    assert engine.shares_prefixes
+    return engine
+
+
 @contextmanager
 def recorded_inputs(model: Any) -> Any:
     """A list that receives the shape of `input_ids` at each forward pass."""
@@ -65,16 +72,26 @@ def test_greedy_samples_of_each_prompt_are_the_same(model: Any, tokenizer: Any) 
 def test_after_the_prompt_each_forward_pass_reads_one_token(model: Any, tokenizer: Any) -> None:
     model.gradient_checkpointing_enable()
     model.train()
+    engine = tried(HFRolloutEngine(model, tokenizer))
     with recorded_inputs(model) as shapes:
-        HFRolloutEngine(model, tokenizer).generate(PROMPTS, GREEDY)
+        engine.generate(PROMPTS, GREEDY)
     assert shapes == [(3, 7)] + [(3, 1)] * 9
 
 
-@pytest.mark.parametrize(("max_batch_rows", "rows"), [(None, [12]), (5, [5, 5, 2]), (12, [12]), (100, [12])])
-def test_rows_of_one_call_are_bounded(model: Any, tokenizer: Any, max_batch_rows: int | None, rows: list[int]) -> None:
+@pytest.mark.parametrize(
+    ("max_batch_rows", "prompts", "rows"),
+    [(None, [3], 12), (5, [1, 1, 1], 4), (8, [2, 1], 8), (12, [3], 12), (100, [3], 12), (3, [1] * 6, 3)],
+)
+def test_rows_of_one_call_are_bounded(
+    model: Any, tokenizer: Any, max_batch_rows: int | None, prompts: list[int], rows: int
+) -> None:
+    # 3 prompts x 4 samples; groups stay together where a whole one fits.
+    model.lm_head.bias = torch.nn.Parameter(torch.zeros(64).index_fill(0, torch.tensor([1]), -1e9))  # no early end
+    engine = tried(HFRolloutEngine(model, tokenizer, max_batch_rows))
     with recorded_inputs(model) as shapes:
-        groups = HFRolloutEngine(model, tokenizer, max_batch_rows).generate(PROMPTS, SAMPLED)
-    assert [shape[0] for shape in shapes if shape[1] > 1] == rows
+        groups = engine.generate([[5, 6], [8, 9], [9, 10]], SAMPLED)
+    assert [shape[0] for shape in shapes if shape[1] > 1] == prompts
+    assert max(shape[0] for shape in shapes if shape[1] == 1) == rows
     assert [len(group) for group in groups] == [4, 4, 4]
 
 
@@ -130,25 +147,27 @@ def test_samples_of_one_prompt_differ(model: Any, tokenizer: Any) -> None:
     assert len(set(group)) == 4
 
 
-def break_generate(monkeypatch: pytest.MonkeyPatch, model: Any) -> None:
-    def broken(**_: Any) -> None:
-        torch.rand(3)
-        raise RuntimeError("out of memory")
+def break_model(model: Any) -> None:
+    """Its second token fails."""
 
-    monkeypatch.setattr(model, "generate", broken)
+    def broken(_module: Any, _arguments: Any, options: dict[str, Any]) -> None:
+        torch.rand(3)
+        if options["input_ids"].shape[1] == 1:
+            raise RuntimeError("out of memory")
+
+    model.register_forward_pre_hook(broken, with_kwargs=True)
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_the_callers_random_state_is_left_alone(
-    model: Any, tokenizer: Any, fails: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_callers_random_state_is_left_alone(model: Any, tokenizer: Any, fails: bool) -> None:
+    engine = tried(HFRolloutEngine(model, tokenizer))
     before = torch.get_rng_state()
     if fails:
-        break_generate(monkeypatch, model)
+        break_model(model)
         with pytest.raises(RuntimeError, match="out of memory"):
-            HFRolloutEngine(model, tokenizer).generate(PROMPTS, SAMPLED)
+            engine.generate(PROMPTS, SAMPLED)
     else:
-        HFRolloutEngine(model, tokenizer).generate(PROMPTS, SAMPLED)
+        engine.generate(PROMPTS, SAMPLED)
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -159,20 +178,43 @@ def modes(model: Any) -> list[tuple[str, bool, bool]]:
 
 @pytest.mark.parametrize("fails", [False, True])
 @pytest.mark.parametrize("training", [False, True])
-def test_modes_of_every_module_are_as_before(
-    model: Any, tokenizer: Any, training: bool, fails: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_modes_of_every_module_are_as_before(model: Any, tokenizer: Any, training: bool, fails: bool) -> None:
     model.gradient_checkpointing_enable()
     model.train(training)
     model.model.layers[0].eval()  # frozen by its owner
+    engine = tried(HFRolloutEngine(model, tokenizer))
     before = modes(model)
     if fails:
-        break_generate(monkeypatch, model)
+        break_model(model)
         with pytest.raises(RuntimeError, match="out of memory"):
-            HFRolloutEngine(model, tokenizer).generate(PROMPTS, GREEDY)
+            engine.generate(PROMPTS, GREEDY)
     else:
-        HFRolloutEngine(model, tokenizer).generate(PROMPTS, GREEDY)
+        engine.generate(PROMPTS, GREEDY)
     assert modes(model) == before
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_weights_are_gathered_around_every_forward_pass(model: Any, tokenizer: Any, fails: bool) -> None:
+    events: list[str] = []
+
+    @contextmanager
+    def gather() -> Any:
+        events.append("gathered")
+        try:
+            yield
+        finally:
+            events.append("released")
+
+    engine = tried(HFRolloutEngine(model, tokenizer, gather=gather))
+    model.register_forward_pre_hook(lambda *_: events.append("forward"))
+    events.clear()
+    if fails:
+        break_model(model)
+        with pytest.raises(RuntimeError, match="out of memory"):
+            engine.generate(PROMPTS, GREEDY)
+    else:
+        engine.generate(PROMPTS, GREEDY)
+    assert (events[0], events[-1], set(events[1:-1])) == ("gathered", "released", {"forward"})
 
 
 def test_dropout_is_off_while_sampling(model: Any, tokenizer: Any) -> None:
