@@ -93,7 +93,7 @@ def test_splitting_leaves_the_callers_list_alone() -> None:
 
 
 def test_an_idle_row_packs_to_a_prompt_without_completion_tokens() -> None:
-    batch = pack_rows([idle_row(row(3, 2))], PAD, denominator=8.0)
-    assert batch.input_ids.tolist() == [[10, 11, 12]]
+    batch = pack_rows([idle_row(PAD)], PAD, denominator=8.0)
+    assert batch.input_ids.tolist() == [[PAD]]
     assert batch.completion_mask.tolist() == [[False]]
     assert (batch.advantages.tolist(), batch.kl_rows.tolist()) == ([0.0], [False])
