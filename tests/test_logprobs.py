@@ -20,6 +20,7 @@ from arctic_text2sql_r1.errors import ModelError
 from arctic_text2sql_r1.logprobs import Scoring
 from arctic_text2sql_r1.logprobs import chunked_logprobs
 from arctic_text2sql_r1.logprobs import completion_scores
+from arctic_text2sql_r1.logprobs import score_rows
 from arctic_text2sql_r1.logprobs import scoring_head
 from arctic_text2sql_r1.logprobs import token_logprobs
 from arctic_text2sql_r1.losses import Objective
@@ -309,3 +310,26 @@ def test_an_idle_micro_batch_gives_every_parameter_a_zero_gradient() -> None:
     loss, found = update_gradient(lora_model(), [[idle_row(0)]])
     assert loss == 0.0
     assert all(gradient.eq(0).all() for gradient in found.values())
+
+
+def test_the_entropys_gradient_flows_when_asked_and_equals_the_one_by_hand() -> None:
+    # dH / dz_k = -p_k (log p_k + H)
+    logits = torch.tensor([[0.3, -1.0, 2.0]], dtype=torch.float32, requires_grad=True)
+    _, entropy = token_logprobs(logits, torch.tensor([0]), entropy_gradient=True)
+    p = torch.softmax(logits.detach(), dim=-1)
+    by_formula = -p * (p.log() + entropy.detach())
+    torch.testing.assert_close(torch.autograd.grad(entropy.sum(), logits)[0], by_formula, rtol=1e-5, atol=1e-6)
+    assert not token_logprobs(logits, torch.tensor([0]))[1].requires_grad
+
+
+def test_the_entropys_gradient_does_not_depend_on_chunks_and_survives_the_model() -> None:
+    model, batch = tiny_model(), pack_rows(ROWS, pad_token_id=0, denominator=1.0)
+    found = []
+    for chunk in (1000, 5):
+        scoring = Scoring(temperature=0.7, chunk_positions=chunk, entropy_gradient=True)
+        logprobs, entropy = score_rows(model, model, batch, scoring)
+        assert not entropy[~batch.completion_mask].any()
+        found.append(gradients(model, entropy.sum()))
+    assert max(float(gradient.abs().max()) for gradient in found[0].values()) > 1e-3
+    for name, gradient in found[0].items():
+        torch.testing.assert_close(gradient, found[1][name], rtol=1e-4, atol=1e-5)

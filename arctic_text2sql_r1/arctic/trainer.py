@@ -214,17 +214,17 @@ class GRPOTrainer(SFTTrainer):
         """
         rows = training_rows(rollout, advantages, keep, self.config.cells)
         seed = rollout_seed(self.config.seed, self.global_step, self.global_rank)
-        first, *later = update_schedule(rows, rollout.group_ids, self.config, seed)
+        updates = update_schedule(rows, rollout.group_ids, self.config, seed)
         has_reference = self.config.cells.kl_coef > 0
-        if has_reference:
-            for batch in self._micro_batches(rows):
-                remember_logprobs(batch, "ref_logprobs", self.reference_logprobs(batch))
-        if self.config.updates_per_inner_epoch > 1:
-            in_first = {id(row) for row in first}
-            for batch in self._micro_batches([row for row in rows if id(row) not in in_first]):
-                remember_logprobs(batch, "old_logprobs", self._logprobs(batch))
+        # Scored in the micro-batches that the first inner epoch trains on, so that both passes round alike.
+        for index, update in enumerate(updates[: self.config.updates_per_inner_epoch]):
+            for batch in self._micro_batches(update) if has_reference or index > 0 else ():
+                if has_reference:
+                    remember_logprobs(batch, "ref_logprobs", self.reference_logprobs(batch))
+                if index > 0:
+                    remember_logprobs(batch, "old_logprobs", self._logprobs(batch))
         self._statistics = UpdateStatistics(has_reference=has_reference)
-        for update in (first, *later):
+        for update in updates:
             self._optimizer_update(self._micro_batches(update))
         return self._statistics
 

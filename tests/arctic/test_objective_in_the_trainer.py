@@ -4,6 +4,8 @@
 """The trainer's own arithmetic on a real DeepSpeed engine: ratio, KL, micro-batches, seeds."""
 
 from collections.abc import Callable
+from dataclasses import fields
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from arctic_text2sql_r1.arctic.metrics import UpdateStatistics
 from arctic_text2sql_r1.arctic.updates import training_rows
 from arctic_text2sql_r1.batch import pack_rows
 from arctic_text2sql_r1.logprobs import completion_scores
+from arctic_text2sql_r1.rollout.base import Rollout
 from arctic_text2sql_r1.types import Completion
 
 
@@ -184,3 +187,29 @@ def test_evaluation_reports_greedy_execution_accuracy(
     monkeypatch.setattr(trainer.engine, "generate", generate)
     trainer.evaluate()
     assert trainer.metrics.values["execution_accuracy/eval"] == 0.75
+
+
+@pytest.mark.usefixtures("plain_backward")
+def test_masked_truncated_completions_move_nothing_as_if_they_had_not_been_sampled(
+    trainer_factory: Callable[..., Any],
+) -> None:
+    trainer = trainer_factory(objective=dict(preset="dapo", entropy_coef=0.01), kl_coef=0.1)
+    rollout, advantages, keep = rolled_out(trainer)
+    cut = torch.arange(len(keep)) % 4 == 3
+    completions = [replace(c, truncated=bool(cut[index])) for index, c in enumerate(rollout.completions)]
+    rollout = replace(rollout, completions=completions)
+    marked = gradients(trainer, rollout, advantages, keep & ~cut)
+    left = [index for index in range(len(keep)) if not cut[index]]
+    fewer = Rollout(*([getattr(rollout, f.name)[index] for index in left] for f in fields(Rollout)))
+    without = gradients(trainer, fewer, advantages[left], keep[left])
+    assert max(float(gradient.abs().max()) for gradient in without) > 1e-4
+    for gradient, expected in zip(marked, without, strict=True):
+        torch.testing.assert_close(gradient, expected, rtol=1e-4, atol=1e-7)
+
+
+def test_the_trainers_advantages_follow_the_cells(trainer_factory: Callable[..., Any]) -> None:
+    cells = dict(preset="rloo", truncated_completions="mask")
+    trainer = trainer_factory(objective=cells)
+    # {1, 0.5, 0, 0}: 1 - 1/6, 0.5 - 1/3, 0 - 0.5, 0 - 0.5
+    found = trainer.compute_advantages(torch.tensor([1.0, 0.5, 0.0, 0.0]), torch.tensor([3, 3, 3, 3]))
+    torch.testing.assert_close(found, torch.tensor([5 / 6, 1 / 6, -0.5, -0.5]))
