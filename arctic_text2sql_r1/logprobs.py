@@ -36,8 +36,8 @@ class Scoring:
     """How completions are scored.
 
     `temperature` is the sampler's. `chunk_positions` bounds the logits alive at once. `entropy_gradient` lets
-    gradients flow into the entropy as well: an entropy bonus needs it, and it costs the backward pass two more
-    tensors of a chunk's logits' size.
+    gradients flow into the entropy as well: an entropy bonus needs it, and it costs the backward pass about
+    one more tensor of the size of a chunk's logits.
     """
 
     temperature: float

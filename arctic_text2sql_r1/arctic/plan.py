@@ -14,6 +14,8 @@ def plan_lines(trainer: Any) -> Iterator[str]:
     config = trainer.config
     yield config.plan(len(trainer.train_dataloader), trainer.metrics.max_iter)
     yield f"objective {config.preset_name}: {describe(config.cells)}"
+    if config.cells.kl_coef > 0 and config.cells.kl_estimator == "k1":
+        yield "WARNING: kl_estimator k1 pulls nowhere on average as a loss; k2 and k3_corrected have the KL's gradient"
     yield f"rewards compare results in mode '{config.sql.compare}'"
     yield from (f"WARNING: {caution}" for caution in trainer.scorer.cautions)
     # ZeRO-3 leaves empty shells on the ranks; the full size is then in ds_numel.
