@@ -10,21 +10,27 @@ completion length. Scores and rewards are computed elsewhere.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 
 
-@dataclass(frozen=True)
+@dataclass
 class TrainingRow:
     """One sampled completion with what training needs to know about it.
 
-    `keep` is false for rows of a group without spread: they carry neither advantage nor KL.
+    `keep` is false for rows of a group without spread: they carry neither advantage nor KL, but count in the
+    denominator. `counted` is false for rows that are masked out altogether: they count nowhere. `old_logprobs` and
+    `ref_logprobs` (length of the completion,) are None until they are scored, see `remember_logprobs`.
     """
 
     prompt_ids: Sequence[int]
     completion_ids: Sequence[int]
     advantage: float
     keep: bool
+    counted: bool = True
+    old_logprobs: torch.Tensor | None = None
+    ref_logprobs: torch.Tensor | None = None
 
 
 @dataclass
@@ -32,8 +38,8 @@ class MicroBatch:
     """Rows of one forward and backward pass.
 
     `input_ids` (N, L), `prompt_lengths` (N,), `completion_mask` (N, T) bool with 1 on completion tokens,
-    `advantages` (N,), `kl_rows` (N,) bool, `denominator` of the whole update. `old_logprobs` (N, T) is None until
-    the first pass over the batch, which defines it; `ref_logprobs` (N, T) is None when no KL is wanted.
+    `advantages` (N,), `kl_rows` (N,) bool, `denominator` of the whole update. `old_logprobs` and `ref_logprobs`
+    (N, T) are those of `rows`, None where one of these has none.
     """
 
     input_ids: torch.Tensor
@@ -42,6 +48,7 @@ class MicroBatch:
     advantages: torch.Tensor
     kl_rows: torch.Tensor
     denominator: float
+    rows: Sequence[TrainingRow] = ()
     old_logprobs: torch.Tensor | None = None
     ref_logprobs: torch.Tensor | None = None
 
@@ -73,20 +80,73 @@ def pack_rows(
         advantages=torch.tensor([row.advantage for row in rows], dtype=torch.float32, device=device),
         kl_rows=torch.tensor([row.keep for row in rows], dtype=torch.bool, device=device),
         denominator=denominator,
+        rows=rows,
+        old_logprobs=_padded([row.old_logprobs for row in rows], completion_mask.shape, device),
+        ref_logprobs=_padded([row.ref_logprobs for row in rows], completion_mask.shape, device),
     )
+
+
+def _padded(
+    logprobs: Sequence[torch.Tensor | None], shape: torch.Size, device: torch.device | str
+) -> torch.Tensor | None:
+    """One (N, T) float32 tensor, padded with 0; None when a row has none."""
+    if any(row is None for row in logprobs):
+        return None
+    padded = torch.zeros(shape, dtype=torch.float32, device=device)
+    for index, row in enumerate(logprobs):
+        if row is not None:
+            padded[index, : len(row)] = row
+    return padded
+
+
+def remember_logprobs(
+    batch: MicroBatch, field: Literal["old_logprobs", "ref_logprobs"], logprobs: torch.Tensor
+) -> None:
+    """Gives `batch` and each of its rows their share of `logprobs` (N, T), detached, under the name `field`."""
+    setattr(batch, field, logprobs.detach())
+    for row, values in zip(batch.rows, logprobs.detach(), strict=True):
+        setattr(row, field, values[: len(row.completion_ids)])
+
+
+def split_groups(group_ids: Sequence[int], parts: int, seed: int) -> list[list[int]]:
+    """Row indices cut into `parts` lists by whole groups, the groups shuffled by `seed`; one part keeps the order.
+
+    Parts differ by at most one group. With fewer groups than parts the last ones are empty.
+    """
+    if parts == 1:
+        return [list(range(len(group_ids)))]
+    groups = sorted(set(group_ids))
+    order = torch.randperm(len(groups), generator=torch.Generator().manual_seed(seed)).tolist()
+    part_of = {groups[group]: place % parts for place, group in enumerate(order)}
+    return [[row for row, group in enumerate(group_ids) if part_of[group] == part] for part in range(parts)]
 
 
 def split_rows(rows: Sequence[TrainingRow], rows_per_micro_batch: int) -> list[list[TrainingRow]]:
     """The rows that carry a gradient, sorted by length (longest first) and cut into lists of at most that many.
 
-    Rows with `keep` false would contribute exactly 0, so they are left out. Longest first makes an out-of-memory
-    error appear in the first micro-batch of the first update. May be empty.
+    Rows with `keep` or `counted` false would contribute exactly 0, so they are left out. Longest first makes an
+    out-of-memory error appear in the first micro-batch of the first update. May be empty.
     """
-    kept = [row for row in rows if row.keep]
+    kept = [row for row in rows if row.keep and row.counted]
     kept.sort(key=lambda row: len(row.prompt_ids) + len(row.completion_ids), reverse=True)
     return [kept[start : start + rows_per_micro_batch] for start in range(0, len(kept), rows_per_micro_batch)]
 
 
-def idle_row(row: TrainingRow) -> TrainingRow:
+def counted_sizes(rows: Sequence[TrainingRow]) -> tuple[int, int]:
+    """Tokens and completions that an update's denominator counts: every row but the masked ones, kept or not."""
+    counted = [row for row in rows if row.counted]
+    return sum(len(row.completion_ids) for row in counted), len(counted)
+
+
+def idle_row(pad_token_id: int) -> TrainingRow:
     """A row without completion tokens, for ranks that have fewer micro-batches than the others: loss 0, gradient 0."""
-    return TrainingRow(prompt_ids=row.prompt_ids, completion_ids=(), advantage=0.0, keep=False)
+    none = torch.zeros(0)
+    return TrainingRow(
+        prompt_ids=(pad_token_id,),
+        completion_ids=(),
+        advantage=0.0,
+        keep=False,
+        counted=False,
+        old_logprobs=none,
+        ref_logprobs=none,
+    )

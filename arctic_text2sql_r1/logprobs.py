@@ -16,7 +16,9 @@ and computed in float32. Which rows form a batch is decided in `batch.py`.
 from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
+from typing import Protocol
 
 import torch
 from torch.utils.checkpoint import checkpoint
@@ -29,13 +31,37 @@ Projection = Callable[[torch.Tensor], torch.Tensor]
 CHUNK_POSITIONS = 512
 
 
-def token_logprobs(logits: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+@dataclass(frozen=True)
+class Scoring:
+    """How completions are scored.
+
+    `temperature` is the sampler's. `chunk_positions` bounds the logits alive at once. `entropy_gradient` lets
+    gradients flow into the entropy as well: an entropy bonus needs it, and it costs the backward pass about
+    one more tensor of the size of a chunk's logits.
+    """
+
+    temperature: float
+    chunk_positions: int = CHUNK_POSITIONS
+    entropy_gradient: bool = False
+
+
+class PackedRows(Protocol):
+    """Any batch of packed rows, such as `batch.MicroBatch`: (N, L), (N,), (N, T), see `scoring_head`."""
+
+    input_ids: torch.Tensor
+    prompt_lengths: torch.Tensor
+    completion_mask: torch.Tensor
+
+
+def token_logprobs(
+    logits: torch.Tensor, targets: torch.Tensor, entropy_gradient: bool = False
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Log-probability of each target and entropy of each distribution, in nats and float32.
 
-    `logits` (M, V), `targets` (M,) → (M,), (M,). The entropy carries no gradient.
+    `logits` (M, V), `targets` (M,) → (M,), (M,). The entropy carries no gradient unless asked to.
     """
     logprobs = torch.log_softmax(logits.float(), dim=-1)
-    with torch.no_grad():
+    with torch.set_grad_enabled(entropy_gradient and torch.is_grad_enabled()):
         # A logit of -inf has probability 0 and contributes 0, where 0 * -inf would be NaN.
         entropy = -(logprobs.exp() * logprobs.clamp(min=torch.finfo(torch.float32).min)).sum(dim=-1)
     return logprobs.gather(1, targets.unsqueeze(1)).squeeze(1), entropy
@@ -47,6 +73,7 @@ def chunked_logprobs(
     targets: torch.Tensor,
     temperature: float,
     chunk_positions: int = CHUNK_POSITIONS,
+    entropy_gradient: bool = False,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """`token_logprobs` of project(hidden) / temperature, with at most `chunk_positions` rows of logits alive.
 
@@ -55,7 +82,7 @@ def chunked_logprobs(
     """
 
     def score(part: torch.Tensor, part_targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        return token_logprobs(project(part).float() / temperature, part_targets)
+        return token_logprobs(project(part).float() / temperature, part_targets, entropy_gradient)
 
     parts = list(zip(hidden.split(chunk_positions), targets.split(chunk_positions), strict=True))
     if torch.is_grad_enabled() and hidden.requires_grad and len(parts) > 1:
@@ -71,8 +98,7 @@ def scoring_head(
     input_ids: torch.Tensor,
     prompt_lengths: torch.Tensor,
     completion_mask: torch.Tensor,
-    temperature: float,
-    chunk_positions: int = CHUNK_POSITIONS,
+    scoring: Scoring,
 ) -> Iterator[list[torch.Tensor]]:
     """While active, `head` (a model's output embedding) returns (N, T, 2): log-probability and entropy.
 
@@ -89,7 +115,9 @@ def scoring_head(
 
     def forward(hidden: torch.Tensor) -> torch.Tensor:
         picked = hidden[rows, positions - 1]  # (M, H): the state before a token predicts it
-        logprobs, entropy = chunked_logprobs(picked, project, targets, temperature, chunk_positions)
+        logprobs, entropy = chunked_logprobs(
+            picked, project, targets, scoring.temperature, scoring.chunk_positions, scoring.entropy_gradient
+        )
         scores = hidden.new_zeros((*completion_mask.shape, 2), dtype=torch.float32)
         scores = scores.index_put((rows, steps), torch.stack((logprobs, entropy), dim=-1))
         returned.append(scores.detach())
@@ -114,6 +142,15 @@ def completion_scores(
     completion_mask: torch.Tensor,
     temperature: float,
 ) -> tuple[torch.Tensor, torch.Tensor]:
+    """`score_rows` of three tensors, with an entropy that carries no gradient: (N, T), (N, T)."""
+    return score_rows(
+        model, module, _Tensors(input_ids, prompt_lengths, completion_mask), Scoring(temperature=temperature)
+    )
+
+
+def score_rows(
+    model: Callable[..., Any], module: torch.nn.Module, rows: PackedRows, scoring: Scoring
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Log-probability and entropy of every completion token: (N, T), (N, T), 0 where the mask is 0.
 
     `module` is the transformers model, `model` what is called: the same, or an engine wrapped around it whose hooks
@@ -121,10 +158,18 @@ def completion_scores(
     does something to its logits after the head, as soft-capping and logit scales do.
     """
     head = module.get_output_embeddings()  # type: ignore[operator]
-    with scoring_head(head, input_ids, prompt_lengths, completion_mask, temperature) as returned:
-        scores = model(input_ids=input_ids, use_cache=False).logits  # (N, T, 2)
+    with scoring_head(head, rows.input_ids, rows.prompt_lengths, rows.completion_mask, scoring) as returned:
+        scores = model(input_ids=rows.input_ids, use_cache=False).logits  # (N, T, 2)
     _check_untouched(scores.detach(), returned, type(module).__name__)
-    return scores[..., 0], scores[..., 1].detach()
+    entropy = scores[..., 1]
+    return scores[..., 0], entropy if scoring.entropy_gradient else entropy.detach()
+
+
+@dataclass
+class _Tensors:
+    input_ids: torch.Tensor
+    prompt_lengths: torch.Tensor
+    completion_mask: torch.Tensor
 
 
 def _check_untouched(scores: torch.Tensor, returned: list[torch.Tensor], name: str) -> None:

@@ -14,10 +14,12 @@ from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from arctic_text2sql_r1.advantages import AdvantageBaseline
 from arctic_text2sql_r1.advantages import AdvantageScaling
 from arctic_text2sql_r1.advantages import GroupSizeError
 from arctic_text2sql_r1.advantages import equal_reward_rows
 from arctic_text2sql_r1.advantages import group_advantages
+from arctic_text2sql_r1.advantages import settle_truncated
 
 NAN = float("nan")
 SCALINGS: tuple[AdvantageScaling, ...] = get_args(AdvantageScaling)
@@ -159,3 +161,65 @@ def test_rewards_are_left_as_they_were() -> None:
     rewards = torch.tensor([0.0, 1.0])
     group_advantages(rewards, torch.tensor([0, 0]))
     assert rewards.tolist() == [0.0, 1.0]
+
+
+# The cells of other objectives.
+
+
+def test_leave_one_out_compares_with_the_mean_of_the_siblings() -> None:
+    # {1, 0, 0.5, NaN}: 1 - 0.25, 0 - 0.75, 0.5 - 0.5. {0, 0}: equal, 0.
+    rewards = torch.tensor([1.0, 0.0, 0.5, NAN, 0.0, 0.0])
+    advantages = group_advantages(rewards, torch.tensor([4, 4, 4, 4, 9, 9]), "none", baseline="leave_one_out")
+    torch.testing.assert_close(advantages, torch.tensor([0.75, -0.75, 0.0, 0.0, 0.0, 0.0]))
+
+
+@given(REWARD_GROUPS)
+@settings(max_examples=50, deadline=None)
+def test_leave_one_out_equals_its_definition_in_plain_floats(groups: list[list[float]]) -> None:
+    rewards, ids = flatten(groups)
+    expected = [r - (sum(group) - r) / (len(group) - 1) for group in groups for r in group]
+    found = group_advantages(rewards, ids, "none", baseline="leave_one_out").tolist()
+    assert found == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("baseline", get_args(AdvantageBaseline))
+@pytest.mark.parametrize("scaling", SCALINGS)
+def test_equal_rewards_give_exactly_zero_under_every_baseline(
+    scaling: AdvantageScaling, baseline: AdvantageBaseline
+) -> None:
+    advantages = group_advantages(
+        torch.tensor([0.1 + 0.2, 0.3, 1.0, 1.0]), torch.tensor([0, 0, 1, 1]), scaling, baseline
+    )
+    assert advantages.eq(0).all()
+
+
+def test_the_deviation_of_the_batch_is_that_of_all_ranks_together() -> None:
+    rewards, ids = flatten([[0.0, 1.0, 1.0, 0.0], [0.0, 0.1, 0.0, 0.1], [1.0, 0.0]])
+    whole = group_advantages(rewards, ids, "batch")
+    ranks = [ids < 2, ids == 2]
+    # What the ranks add up, in the order in which they ask: squares (1 + 0.01 + 0.5), then rows (8 + 2).
+    for rank in ranks:
+        share = group_advantages(rewards[rank], ids[rank], "batch", total=lambda own: 1.51 if own < 1.5 else 10.0)
+        torch.testing.assert_close(share, whole[rank])
+
+
+# Limit 10, so the buffer is 2 tokens: 0 up to 8, -0.5 at 9, -1 at 10, truncated or not.
+def test_soft_overlong_punishment_by_hand() -> None:
+    rewards = settle_truncated(
+        torch.tensor([1.0, 1.0, 1.0, 0.1, NAN, 0.0]),
+        truncated=torch.tensor([False, False, False, True, True, False]),
+        lengths=torch.tensor([3, 8, 9, 10, 10, 10]),
+        max_new_tokens=10,
+        treatment="penalize",
+    )
+    torch.testing.assert_close(rewards, torch.tensor([1.0, 1.0, 0.5, -0.9, NAN, -1.0]), equal_nan=True)
+
+
+def test_masked_truncated_rows_leave_their_groups_mean() -> None:
+    rewards, ids = torch.tensor([1.0, 0.0, 0.0, 1.0, 0.0]), torch.tensor([0, 0, 0, 1, 1])
+    truncated, lengths = torch.tensor([False, False, True, False, True]), torch.tensor([3, 3, 9, 3, 9])
+    masked = settle_truncated(rewards, truncated, lengths, 9, "mask")
+    # Group 0 compares 1 and 0 alone; of group 1 one row is left, which has nothing to be compared with.
+    assert group_advantages(masked, ids, "none").tolist() == [0.5, -0.5, 0.0, 0.0, 0.0]
+    assert equal_reward_rows(masked, ids).tolist() == [False, False, True, True, True]
+    assert torch.equal(settle_truncated(rewards, truncated, lengths, 9, "keep"), rewards)

@@ -7,8 +7,11 @@ import pytest
 import torch
 
 from arctic_text2sql_r1.batch import TrainingRow
+from arctic_text2sql_r1.batch import counted_sizes
 from arctic_text2sql_r1.batch import idle_row
 from arctic_text2sql_r1.batch import pack_rows
+from arctic_text2sql_r1.batch import remember_logprobs
+from arctic_text2sql_r1.batch import split_groups
 from arctic_text2sql_r1.batch import split_rows
 
 PAD = 0
@@ -93,7 +96,49 @@ def test_splitting_leaves_the_callers_list_alone() -> None:
 
 
 def test_an_idle_row_packs_to_a_prompt_without_completion_tokens() -> None:
-    batch = pack_rows([idle_row(row(3, 2))], PAD, denominator=8.0)
-    assert batch.input_ids.tolist() == [[10, 11, 12]]
+    batch = pack_rows([idle_row(PAD)], PAD, denominator=8.0)
+    assert batch.input_ids.tolist() == [[PAD]]
     assert batch.completion_mask.tolist() == [[False]]
     assert (batch.advantages.tolist(), batch.kl_rows.tolist()) == ([0.0], [False])
+
+
+def test_groups_stay_whole_and_are_dealt_evenly() -> None:
+    ids = [0, 1, 2, 3, 3, 2, 1, 0]
+    parts = split_groups(ids, parts=2, seed=5)
+    assert sorted(index for part in parts for index in part) == list(range(8))
+    groups = [{ids[index] for index in part} for part in parts]
+    assert [len(group) for group in groups] == [2, 2]
+    assert groups[0] & groups[1] == set()
+
+
+def test_the_deal_depends_on_the_seed_alone_and_one_part_keeps_the_order() -> None:
+    ids = [group for group in range(20) for _ in range(2)]
+    assert split_groups(ids, parts=4, seed=1) == split_groups(ids, parts=4, seed=1)
+    assert split_groups(ids, parts=4, seed=1) != split_groups(ids, parts=4, seed=2)
+    assert split_groups(ids, parts=1, seed=1) == [list(range(40))]
+
+
+def test_masked_rows_leave_numerator_and_denominator_alike() -> None:
+    # Of three completions of 2, 3 and 4 tokens the last is masked; the second teaches nothing, but counts.
+    rows = [row(1, 2), row(1, 3, keep=False), TrainingRow((1,), (1, 2, 3, 4), 1.0, True, counted=False)]
+    assert counted_sizes(rows) == (5, 2)
+    assert split_rows(rows, rows_per_micro_batch=4) == [[rows[0]]]
+
+
+def test_remembered_logprobs_come_back_however_the_rows_are_packed() -> None:
+    rows = [row(1, 3), row(1, 1)]
+    batch = pack_rows(rows, PAD, denominator=1.0)
+    assert (batch.old_logprobs, batch.ref_logprobs) == (None, None)
+    remember_logprobs(batch, "old_logprobs", torch.tensor([[-1.0, -2.0, -3.0], [-4.0, 0.0, 0.0]]))
+    again = pack_rows([rows[1], rows[0]], PAD, denominator=1.0)
+    assert again.old_logprobs is not None
+    assert again.old_logprobs.tolist() == [[-4.0, 0.0, 0.0], [-1.0, -2.0, -3.0]]
+    assert again.ref_logprobs is None
+
+
+def test_an_idle_row_does_not_hide_what_the_others_remember() -> None:
+    real = row(1, 2)
+    remember_logprobs(pack_rows([real], PAD, 1.0), "ref_logprobs", torch.tensor([[-1.0, -2.0]]))
+    packed = pack_rows([real, idle_row(PAD)], PAD, 1.0).ref_logprobs
+    assert packed is not None
+    assert packed.tolist() == [[-1.0, -2.0], [0.0, 0.0]]

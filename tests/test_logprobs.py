@@ -17,10 +17,13 @@ from arctic_text2sql_r1.batch import idle_row
 from arctic_text2sql_r1.batch import pack_rows
 from arctic_text2sql_r1.batch import split_rows
 from arctic_text2sql_r1.errors import ModelError
+from arctic_text2sql_r1.logprobs import Scoring
 from arctic_text2sql_r1.logprobs import chunked_logprobs
 from arctic_text2sql_r1.logprobs import completion_scores
+from arctic_text2sql_r1.logprobs import score_rows
 from arctic_text2sql_r1.logprobs import scoring_head
 from arctic_text2sql_r1.logprobs import token_logprobs
+from arctic_text2sql_r1.losses import Objective
 from arctic_text2sql_r1.losses import PolicyLossInput
 from arctic_text2sql_r1.losses import policy_loss
 
@@ -203,7 +206,7 @@ def test_logits_of_more_than_one_chunk_never_exist() -> None:
     model, batch = tiny_model(), pack_rows(ROWS, pad_token_id=0, denominator=1.0)
     arguments = (batch.input_ids, batch.prompt_lengths, batch.completion_mask)
     with LargestLogits() as largest:
-        with scoring_head(model.get_output_embeddings(), *arguments, temperature=1.0, chunk_positions=5):
+        with scoring_head(model.get_output_embeddings(), *arguments, Scoring(temperature=1.0, chunk_positions=5)):
             found = model(input_ids=batch.input_ids, use_cache=False).logits
         found[..., 0].sum().backward()
     assert largest.rows == 5  # of 17 completion tokens and 4 x 9 positions
@@ -219,7 +222,7 @@ def test_no_logits_of_many_chunks_are_kept_for_the_backward_pass() -> None:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        with scoring_head(model.get_output_embeddings(), *arguments, temperature=1.0, chunk_positions=5):
+        with scoring_head(model.get_output_embeddings(), *arguments, Scoring(temperature=1.0, chunk_positions=5)):
             model(input_ids=batch.input_ids, use_cache=False)
     assert len(kept) > 0
     assert [shape for shape in kept if shape[-1:] == (VOCABULARY,) and shape[0] != HIDDEN] == []
@@ -288,7 +291,7 @@ def update_gradient(model: Any, parts: list[list[TrainingRow]]) -> tuple[float, 
             advantages=batch.advantages,
             kl_rows=batch.kl_rows,
             denominator=batch.denominator,
-            kl_coef=0.1,
+            objective=Objective(kl_coef=0.1),
         )
         total = total + policy_loss(loss_input).loss
     return total.item(), gradients(model, total)
@@ -304,6 +307,29 @@ def test_cutting_an_update_keeps_the_models_gradient(rows_per_micro_batch: int) 
 
 
 def test_an_idle_micro_batch_gives_every_parameter_a_zero_gradient() -> None:
-    loss, found = update_gradient(lora_model(), [[idle_row(ROWS[0])]])
+    loss, found = update_gradient(lora_model(), [[idle_row(0)]])
     assert loss == 0.0
     assert all(gradient.eq(0).all() for gradient in found.values())
+
+
+def test_the_entropys_gradient_flows_when_asked_and_equals_the_one_by_hand() -> None:
+    # dH / dz_k = -p_k (log p_k + H)
+    logits = torch.tensor([[0.3, -1.0, 2.0]], dtype=torch.float32, requires_grad=True)
+    _, entropy = token_logprobs(logits, torch.tensor([0]), entropy_gradient=True)
+    p = torch.softmax(logits.detach(), dim=-1)
+    by_formula = -p * (p.log() + entropy.detach())
+    torch.testing.assert_close(torch.autograd.grad(entropy.sum(), logits)[0], by_formula, rtol=1e-5, atol=1e-6)
+    assert not token_logprobs(logits, torch.tensor([0]))[1].requires_grad
+
+
+def test_the_entropys_gradient_does_not_depend_on_chunks_and_survives_the_model() -> None:
+    model, batch = tiny_model(), pack_rows(ROWS, pad_token_id=0, denominator=1.0)
+    found = []
+    for chunk in (1000, 5):
+        scoring = Scoring(temperature=0.7, chunk_positions=chunk, entropy_gradient=True)
+        logprobs, entropy = score_rows(model, model, batch, scoring)
+        assert not entropy[~batch.completion_mask].any()
+        found.append(gradients(model, entropy.sum()))
+    assert max(float(gradient.abs().max()) for gradient in found[0].values()) > 1e-3
+    for name, gradient in found[0].items():
+        torch.testing.assert_close(gradient, found[1][name], rtol=1e-4, atol=1e-5)

@@ -10,6 +10,7 @@ import argparse
 import re
 import shlex
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ import pytest
 from arctic_text2sql_r1.cli import build_parser
 from arctic_text2sql_r1.evaluation.options import EvaluationOptions
 from arctic_text2sql_r1.evaluation.options import add_evaluation_flags
+from arctic_text2sql_r1.losses import OBJECTIVES
+from arctic_text2sql_r1.losses import Objective
 from arctic_text2sql_r1.monitor.step_report import METRICS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -90,6 +93,13 @@ def test_readme_command_is_accepted_by_the_real_parser(command: str, capsys: pyt
 @pytest.mark.parametrize("name", METRICS)
 def test_readme_explains_every_metric(name: str) -> None:
     assert f"`{name}`" in README
+
+
+@pytest.mark.parametrize("name", [*OBJECTIVES, *(cell.name for cell in fields(Objective) if cell.name != "source")])
+def test_readme_explains_every_objective_and_every_cell(name: str) -> None:
+    section = README.partition("### Objectives\n")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| ")]
+    assert any(f"`{name}`" in row for row in rows)
 
 
 def test_every_file_of_the_readmes_layout_exists() -> None:

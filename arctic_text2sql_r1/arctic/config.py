@@ -22,10 +22,12 @@ from pydantic import field_validator
 from pydantic import model_validator
 from typing_extensions import Self
 
+from arctic_text2sql_r1.advantages import AdvantageScaling
 from arctic_text2sql_r1.databases.compare import check_mode
 from arctic_text2sql_r1.errors import RegistryError
 from arctic_text2sql_r1.losses import OBJECTIVES
 from arctic_text2sql_r1.losses import Objective
+from arctic_text2sql_r1.losses import resolve_objective
 from arctic_text2sql_r1.rewards.base import WeightedReward
 from arctic_text2sql_r1.rewards.scorer import check_rewards
 
@@ -80,20 +82,24 @@ class GRPOTrainerConfig(TrainerConfig):
     max_new_tokens: int = Field(default=1024, ge=1)
     """ T, completion length limit in tokens. Prompts may use `data.max_length - max_new_tokens`. """
 
-    objective: str = "grpo"
-    """ Row of the preset table in `losses.py`. """
+    objective: str | dict[str, Any] = "grpo"
+    """ Row of the preset table in `losses.py`, or a mapping of `preset` and any cells that shall differ from it. """
 
-    advantage_scaling: Literal["group", "batch", "none"] | None = None
-    """ Divide centred rewards by the deviation of the group, of this rank's batch, or not; unset: as `objective`. """
+    advantage_scaling: AdvantageScaling | None = None
+    """ Divide centred rewards by the deviation of the group, of the whole batch, or not; unset: as `objective`. """
 
-    clip_range: float = Field(default=0.2, gt=0, lt=1)
-    """ epsilon of the clipped ratio. """
+    clip_range: float | tuple[float, float] | None = None
+    """ epsilon of the clipped ratio, or a pair (low, high); unset: as `objective`. """
 
-    kl_coef: float = Field(default=0.001, ge=0)
-    """ beta, weight of the k3 KL to the reference (the model with its adapter off); 0 runs no reference pass. """
+    kl_coef: float | None = None
+    """ beta, weight of the KL to the reference (the model with its adapter off); 0 runs no reference pass; unset: as
+    `objective`. """
 
     inner_epochs: int = Field(default=1, ge=1)
-    """ Optimizer updates per rollout, each over all of its completions. """
+    """ How often the optimizer passes over all completions of a rollout. """
+
+    updates_per_inner_epoch: int = Field(default=1, ge=1)
+    """ Optimizer updates of one such pass, each over an equal share of the prompts, dealt anew for each pass. """
 
     completions_per_micro_batch: int | None = Field(default=None, ge=1)
     """ Rows of one forward and backward pass; lower it when memory runs out. Unset: micro_batch_size x G. """
@@ -114,6 +120,8 @@ class GRPOTrainerConfig(TrainerConfig):
     """ JSONL of every completion with its reward. Unset: `rollouts.jsonl` beside `train_log_metrics_path`. """
 
     _prompts_per_micro_batch: int = PrivateAttr(default=1)
+    _preset_name: str = PrivateAttr(default="grpo")
+    _cells: Objective = PrivateAttr(default=OBJECTIVES["grpo"])
 
     @field_validator("num_samples_per_prompt")
     @classmethod
@@ -123,13 +131,6 @@ class GRPOTrainerConfig(TrainerConfig):
                 f"num_samples_per_prompt is {value}, but GRPO compares the completions of a prompt with each other "
                 "and needs at least 2 (16 in the published recipe)."
             )
-        return value
-
-    @field_validator("objective")
-    @classmethod
-    def _known_objective(cls, value: str) -> str:
-        if value not in OBJECTIVES:
-            raise ValueError(f"objective '{value}' is unknown; known: {', '.join(OBJECTIVES)}.")
         return value
 
     @field_validator("rewards", mode="before")
@@ -193,11 +194,31 @@ class GRPOTrainerConfig(TrainerConfig):
         return self
 
     @model_validator(mode="after")
-    def _reference_exists(self) -> Self:
-        if self.kl_coef > 0 and self.model.peft_config is None:
+    def _resolve_objective(self) -> Self:
+        cells = dict(self.objective) if isinstance(self.objective, dict) else dict(preset=self.objective)
+        self._preset_name = str(cells.pop("preset", "grpo"))
+        for name in ("advantage_scaling", "clip_range", "kl_coef"):
+            value = getattr(self, name)
+            if value is not None and name in cells:
+                raise ValueError(f"{name} is set twice: as a key of its own and below objective. Keep one.")
+            if value is not None:
+                cells[name] = value
+        self._cells = resolve_objective(self._preset_name, cells)
+        if self._cells.ratio_level == "none" and self.updates_per_rollout > 1:
             raise ValueError(
-                f"kl_coef is {self.kl_coef} but model.peft_config is not set: the KL reference is the model with its "
-                "adapter switched off. Add a peft_config, or set kl_coef: 0 for full fine-tuning without a reference."
+                f"objective {self._preset_name} has ratio_level none, which is right only while the policy is the one "
+                f"that sampled, but a rollout makes {self.updates_per_rollout} updates. Set inner_epochs and "
+                "updates_per_inner_epoch to 1, or objective: {preset: ..., ratio_level: token}."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _reference_exists(self) -> Self:
+        if self.cells.kl_coef > 0 and self.model.peft_config is None:
+            raise ValueError(
+                f"kl_coef is {self.cells.kl_coef} but model.peft_config is not set: the KL reference is the model "
+                "with its adapter switched off. Add a peft_config, or set kl_coef: 0 for full fine-tuning without "
+                "a reference."
             )
         return self
 
@@ -227,10 +248,10 @@ class GRPOTrainerConfig(TrainerConfig):
         intervals = {f"checkpoint.{c.type}.save_every_n_steps": c.save_every_n_steps for c in self.checkpoint}
         intervals.update(eval_interval=self.eval_interval, train_iters=self.train_iters)
         for name, value in intervals.items():
-            if value % self.inner_epochs != 0:
+            if value % self.updates_per_rollout != 0:
                 raise ValueError(
-                    f"{name} is {value}, but a rollout makes {self.inner_epochs} updates (inner_epochs) at once; "
-                    f"use a multiple of {self.inner_epochs}."
+                    f"{name} is {value}, but a rollout makes {self.updates_per_rollout} updates (inner_epochs x "
+                    f"updates_per_inner_epoch) at once; use a multiple of {self.updates_per_rollout}."
                 )
         return self
 
@@ -248,20 +269,30 @@ class GRPOTrainerConfig(TrainerConfig):
         self._prompts_per_micro_batch = self.micro_batch_size
         self.micro_batch_size *= self.gradient_accumulation_steps
         self.gradient_accumulation_steps = 1
+        if self.micro_batch_size % self.updates_per_inner_epoch != 0:
+            raise ValueError(
+                f"updates_per_inner_epoch is {self.updates_per_inner_epoch}, which does not divide the "
+                f"{self.micro_batch_size} prompts of a rank (micro_batch_size x gradient_accumulation_steps)."
+            )
         self.deepspeed["train_micro_batch_size_per_gpu"] = self.micro_batch_size
         self.deepspeed["train_batch_size"] = self.micro_batch_size * self.world_size
         self.deepspeed["gradient_accumulation_steps"] = 1
         return self
 
     @property
-    def preset(self) -> Objective:
-        """The row of the objective table in force."""
-        return OBJECTIVES[self.objective]
+    def cells(self) -> Objective:
+        """The objective in force: the preset's row with the recipe's own values in their places."""
+        return self._cells
 
     @property
-    def scaling(self) -> Literal["group", "batch", "none"]:
-        """Advantage scaling in force: the recipe's own, else the objective's."""
-        return self.advantage_scaling or self.preset.advantage_scaling
+    def preset_name(self) -> str:
+        """The row that the recipe named, for people to read."""
+        return self._preset_name
+
+    @property
+    def updates_per_rollout(self) -> int:
+        """Optimizer updates made on one rollout."""
+        return self.inner_epochs * self.updates_per_inner_epoch
 
     @property
     def rollouts_file(self) -> Path:
@@ -279,5 +310,7 @@ class GRPOTrainerConfig(TrainerConfig):
         return (
             f"{self.micro_batch_size} prompts x {self.num_samples_per_prompt} samples x {self.world_size} ranks = "
             f"{prompts * self.num_samples_per_prompt} completions per rollout; {batches_per_epoch} rollouts per epoch "
-            f"x {self.epochs} epochs x {self.inner_epochs} inner epochs; stops after {updates} updates"
+            f"x {self.epochs} epochs x {self.inner_epochs} inner epochs"
+            + (f" x {self.updates_per_inner_epoch} updates" if self.updates_per_inner_epoch > 1 else "")
+            + f"; stops after {updates} updates"
         )

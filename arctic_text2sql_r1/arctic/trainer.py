@@ -5,14 +5,15 @@
 
 One dataloader batch holds all prompts that a rank contributes to one rollout. `step()` runs
 
-    generate_candidates -> compute_rewards -> compute_advantages -> inner epochs x micro-batches of loss()
+    generate_candidates -> compute_rewards -> compute_advantages -> updates x micro-batches of loss()
 
 and each of those hooks may be overridden alone. All ranks always run the same number of forward and backward passes:
 ranks with fewer micro-batches add idle ones. The mathematics is in `advantages.py`, `losses.py`, `logprobs.py`; what
-a step reports in `monitor/`; recipe keys in `arctic/config.py`.
+a step reports in `monitor/`; recipe keys in `arctic/config.py`, the cutting of a rollout in `arctic/updates.py`.
 
-Deviations from the paper's objective: the ratio's old log-probabilities are those of the first pass over the rollout
-(no weight has changed by then, so they are the sampling policy's); rows of groups without spread leave loss and KL.
+What is optimised is a row of cells (`losses.py`); nothing here asks for an objective's name. The ratio's old
+log-probabilities are computed before any weight has changed, so they are the sampling policy's; rows of groups
+without spread leave loss and KL, but not the denominator.
 """
 
 import math
@@ -26,7 +27,6 @@ from arctic_training.checkpoint.hf_engine import HFCheckpointEngine
 from arctic_training.config.enums import DType
 from arctic_training.trainer.sft_trainer import SFTTrainer
 
-from arctic_text2sql_r1.advantages import equal_reward_rows
 from arctic_text2sql_r1.advantages import group_advantages
 from arctic_text2sql_r1.arctic.checkpoint import AdapterCheckpointEngine
 from arctic_text2sql_r1.arctic.checkpoint import ResumeCheckpointEngine
@@ -37,18 +37,26 @@ from arctic_text2sql_r1.arctic.metrics import GRPOMetrics
 from arctic_text2sql_r1.arctic.metrics import UpdateStatistics
 from arctic_text2sql_r1.arctic.metrics import component_means
 from arctic_text2sql_r1.arctic.metrics import rollout_records
+from arctic_text2sql_r1.arctic.plan import plan_lines
 from arctic_text2sql_r1.arctic.ranks import gather
 from arctic_text2sql_r1.arctic.ranks import reduce_max
 from arctic_text2sql_r1.arctic.ranks import reduce_sum
+from arctic_text2sql_r1.arctic.updates import compared_rewards
+from arctic_text2sql_r1.arctic.updates import rollout_seed
+from arctic_text2sql_r1.arctic.updates import training_rows
+from arctic_text2sql_r1.arctic.updates import update_schedule
 from arctic_text2sql_r1.batch import MicroBatch
 from arctic_text2sql_r1.batch import TrainingRow
+from arctic_text2sql_r1.batch import counted_sizes
 from arctic_text2sql_r1.batch import idle_row
 from arctic_text2sql_r1.batch import pack_rows
+from arctic_text2sql_r1.batch import remember_logprobs
 from arctic_text2sql_r1.batch import split_rows
 from arctic_text2sql_r1.databases.judge import SQLJudge
 from arctic_text2sql_r1.errors import TrainingError
 from arctic_text2sql_r1.evaluation.predict import prompt_prefill
-from arctic_text2sql_r1.logprobs import completion_scores
+from arctic_text2sql_r1.logprobs import Scoring
+from arctic_text2sql_r1.logprobs import score_rows
 from arctic_text2sql_r1.losses import PolicyLossInput
 from arctic_text2sql_r1.losses import loss_denominator
 from arctic_text2sql_r1.losses import policy_loss
@@ -112,31 +120,16 @@ class GRPOTrainer(SFTTrainer):
         if self.global_rank == 0:
             continue_log(self.config.rollouts_file, step_key="step", last_step=self.global_step)
             continue_log(self.config.train_log_metrics_path, step_key="iter", last_step=self.global_step)
-            self._print_plan()
+            for line in plan_lines(self):
+                print(f"[grpo] {line}")
 
     def _continue_position(self) -> None:
         """Epoch and rollout within it, derived from the number of updates a checkpoint has already made."""
-        rollouts_done = self.global_step // self.config.inner_epochs
+        rollouts_done = self.global_step // self.config.updates_per_rollout
         self.epoch_idx, self._first_batch = divmod(rollouts_done, len(self.train_dataloader))
         self.train_batch_idx = rollouts_done
         # The framework would skip batches by its own count, which is wrong for several updates per rollout.
         self.is_resume = False
-
-    def _print_plan(self) -> None:
-        # ZeRO-3 leaves empty shells on the ranks; the full size is then in ds_numel.
-        sizes = [(p.requires_grad, getattr(p, "ds_numel", p.numel())) for p in self.model_unwrapped.parameters()]
-        trainable = sum(size for requires_grad, size in sizes if requires_grad)
-        total = sum(size for _, size in sizes)
-        print(f"[grpo] {self.config.plan(len(self.train_dataloader), self.metrics.max_iter)}")
-        print(f"[grpo] rewards compare results in mode '{self.config.sql.compare}'")
-        for caution in self.scorer.cautions:
-            print(f"[grpo] WARNING: {caution}")
-        print(f"[grpo] trainable parameters: {trainable:,} of {total:,} ({trainable / total:.2%})")
-        if self.global_step > 0:
-            print(f"[grpo] continuing after update {self.global_step} (epoch {self.epoch_idx})")
-        if self.global_step >= self.metrics.max_iter:
-            folders = ", ".join(f"'{engine.config.output_dir}'" for engine in self.checkpoint_engines)
-            print(f"[grpo] all {self.metrics.max_iter} updates are already made; to train anew remove {folders}")
 
     def pre_epoch_callback(self) -> None:
         """Each epoch has its own order of prompts; the first epoch after a resume starts in its middle."""
@@ -155,7 +148,7 @@ class GRPOTrainer(SFTTrainer):
         """Optimizer updates in all, which is what the learning-rate schedule spans."""
         if self.config.train_iters:
             return self.config.train_iters
-        return self.config.epochs * len(self.train_dataloader) * self.config.inner_epochs
+        return self.config.epochs * len(self.train_dataloader) * self.config.updates_per_rollout
 
     def need_early_exit(self) -> bool:
         """As the framework's, but a rollout may step over the exact update at which to stop."""
@@ -177,16 +170,14 @@ class GRPOTrainer(SFTTrainer):
     # ----- one rollout and its updates ----------------------------------------------------------------------------
 
     def step(self, batch: dict[str, Any]) -> None:
-        """One rollout over the batch's prompts, then `inner_epochs` optimizer updates on it."""
+        """One rollout over the batch's prompts, then `updates_per_rollout` optimizer updates on it."""
         first_update = self.global_step + 1
         with self.metrics.phase("seconds_generate"):
             rollout = self.generate_candidates(batch)
         with self.metrics.phase("seconds_reward"):
             scored = self.compute_rewards(rollout)
-        rewards = torch.tensor([float("nan") if row.reward is None else row.reward for row in scored])
-        group_ids = torch.tensor(rollout.group_ids)
-        advantages = self.compute_advantages(rewards, group_ids)
-        keep = ~equal_reward_rows(rewards, group_ids)
+        rewards, keep = compared_rewards(rollout, scored, self.config.cells, self.config.max_new_tokens)
+        advantages = self.compute_advantages(rewards, torch.tensor(rollout.group_ids))
         with self.metrics.phase("seconds_train"):
             statistics = self.update_policy(rollout, advantages, keep)
         self._report(first_update, rollout, scored, advantages.tolist(), statistics)
@@ -208,17 +199,33 @@ class GRPOTrainer(SFTTrainer):
 
     def compute_advantages(self, rewards: torch.Tensor, group_ids: torch.Tensor) -> torch.Tensor:
         """(N,) rewards, NaN where unscored, and (N,) group ids to (N,) advantages."""
-        return group_advantages(rewards, group_ids, scaling=self.config.scaling)
+        return group_advantages(
+            rewards,
+            group_ids,
+            scaling=self.config.cells.advantage_scaling,
+            baseline=self.config.cells.advantage_baseline,
+            total=lambda value: reduce_sum(value, self.device),
+        )
 
     def update_policy(self, rollout: Rollout, advantages: torch.Tensor, keep: torch.Tensor) -> UpdateStatistics:
-        """`inner_epochs` updates on one rollout; returns what they saw."""
-        micro_batches = self._micro_batches(rollout, advantages, keep)
-        if self.config.kl_coef > 0:
-            for micro_batch in micro_batches:
-                micro_batch.ref_logprobs = self.reference_logprobs(micro_batch)
-        self._statistics = UpdateStatistics(has_reference=self.config.kl_coef > 0)
-        for _ in range(self.config.inner_epochs):
-            self._optimizer_update(micro_batches)
+        """All updates on one rollout; returns what they saw.
+
+        Whatever an update after the first will compare itself with is scored before any weight changes.
+        """
+        rows = training_rows(rollout, advantages, keep, self.config.cells)
+        seed = rollout_seed(self.config.seed, self.global_step, self.global_rank)
+        updates = update_schedule(rows, rollout.group_ids, self.config, seed)
+        has_reference = self.config.cells.kl_coef > 0
+        # Scored in the micro-batches that the first inner epoch trains on, so that both passes round alike.
+        for index, update in enumerate(updates[: self.config.updates_per_inner_epoch]):
+            for batch in self._micro_batches(update) if has_reference or index > 0 else ():
+                if has_reference:
+                    remember_logprobs(batch, "ref_logprobs", self.reference_logprobs(batch))
+                if index > 0:
+                    remember_logprobs(batch, "old_logprobs", self._logprobs(batch))
+        self._statistics = UpdateStatistics(has_reference=has_reference)
+        for update in updates:
+            self._optimizer_update(self._micro_batches(update))
         return self._statistics
 
     def _optimizer_update(self, micro_batches: list[MicroBatch]) -> None:
@@ -251,18 +258,14 @@ class GRPOTrainer(SFTTrainer):
     def loss(self, batch: MicroBatch) -> torch.Tensor:
         """The objective of one micro-batch, scaled so that DeepSpeed's mean over ranks is the update's true mean.
 
-        The first pass over a micro-batch defines its `old_logprobs`: no weight has changed since it was sampled.
+        Rows of a rollout's first update get their `old_logprobs` here: no weight has changed since they were sampled.
         """
-        policy_logprobs, entropy = completion_scores(
-            self.model,
-            self.model_unwrapped,
-            batch.input_ids,
-            batch.prompt_lengths,
-            batch.completion_mask,
-            self.config.temperature,
-        )
+        objective = self.config.cells
+        scoring = Scoring(temperature=self.config.temperature, entropy_gradient=objective.entropy_coef > 0)
+        policy_logprobs, entropy = score_rows(self.model, self.model_unwrapped, batch, scoring)
         if batch.old_logprobs is None:
-            batch.old_logprobs = policy_logprobs.detach()
+            remember_logprobs(batch, "old_logprobs", policy_logprobs)
+        assert batch.old_logprobs is not None
         output = policy_loss(
             PolicyLossInput(
                 policy_logprobs=policy_logprobs,
@@ -272,41 +275,34 @@ class GRPOTrainer(SFTTrainer):
                 advantages=batch.advantages,
                 kl_rows=batch.kl_rows,
                 denominator=batch.denominator,
-                clip_range=self.config.clip_range,
-                kl_coef=self.config.kl_coef,
-                aggregation=self.config.preset.aggregation,
+                objective=objective,
+                entropy=entropy,
             )
         )
-        self._statistics.add(output, entropy_sum=entropy.sum())
+        self._statistics.add(output, entropy_sum=entropy.detach().sum())
         return output.loss * self.world_size
 
     def reference_logprobs(self, batch: MicroBatch) -> torch.Tensor:
         """(N, T) log-probabilities under the reference: the same weights with the adapter switched off."""
-        module = self.model_unwrapped
-        with torch.no_grad(), module.disable_adapter():
-            logprobs, _ = completion_scores(
-                module, module, batch.input_ids, batch.prompt_lengths, batch.completion_mask, self.config.temperature
-            )
-        return logprobs
+        with self.model_unwrapped.disable_adapter():
+            return self._logprobs(batch)
 
-    def _micro_batches(self, rollout: Rollout, advantages: torch.Tensor, keep: torch.Tensor) -> list[MicroBatch]:
-        rows = [
-            TrainingRow(
-                prompt_ids=rollout.prompts[index],
-                completion_ids=rollout.completions[index].token_ids,
-                advantage=float(advantages[index]),
-                keep=bool(keep[index]),
-            )
-            for index in range(len(rollout.completions))
-        ]
+    def _logprobs(self, batch: MicroBatch) -> torch.Tensor:
+        """(N, T) log-probabilities under the weights as they are, without gradient."""
+        with torch.no_grad():
+            scoring = Scoring(temperature=self.config.temperature)
+            return score_rows(self.model_unwrapped, self.model_unwrapped, batch, scoring)[0]
+
+    def _micro_batches(self, rows: list[TrainingRow]) -> list[MicroBatch]:
+        """`rows` as equally many micro-batches on every rank, with the denominator of all ranks' rows together."""
         parts = split_rows(rows, self.config.rows_per_micro_batch)
         count = max(1, int(reduce_max(len(parts), self.device)))
-        parts += [[idle_row(rows[0])]] * (count - len(parts))
-        tokens = reduce_sum(sum(len(row.completion_ids) for row in rows), self.device)
+        parts += [[idle_row(self.tokenizer.pad_token_id)] for _ in range(count - len(parts))]
+        tokens, completions = counted_sizes(rows)
         denominator = loss_denominator(
-            self.config.preset.aggregation,
-            tokens=int(tokens),
-            completions=int(reduce_sum(len(rows), self.device)),
+            self.config.cells.aggregation,
+            tokens=int(reduce_sum(tokens, self.device)),
+            completions=int(reduce_sum(completions, self.device)),
             max_new_tokens=self.config.max_new_tokens,
         )
         return [pack_rows(part, self.tokenizer.pad_token_id, denominator, self.device) for part in parts]
@@ -355,13 +351,6 @@ class GRPOTrainer(SFTTrainer):
         accuracy = reduce_sum(correct, self.device) / max(1.0, reduce_sum(total, self.device))
         self.metrics.record("execution_accuracy/eval", accuracy)
         self.metrics.record("loss/eval", [1.0 - accuracy])
-
-
-def rollout_seed(seed: int, step: int, rank: int) -> int:
-    """A random seed for one rank's rollout after `step` updates; neighbours share no stream."""
-    generator = torch.Generator().manual_seed(seed)
-    offsets = torch.randint(1 << 30, (2,), generator=generator).tolist()
-    return (offsets[0] + 1_000_003 * (step + 1) + offsets[1] * (rank + 1)) % (1 << 62)
 
 
 def _disable_dropout(model: torch.nn.Module) -> None:

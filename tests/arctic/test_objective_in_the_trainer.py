@@ -4,6 +4,8 @@
 """The trainer's own arithmetic on a real DeepSpeed engine: ratio, KL, micro-batches, seeds."""
 
 from collections.abc import Callable
+from dataclasses import fields
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +13,10 @@ import torch
 
 from arctic_text2sql_r1.arctic.data import own_rows
 from arctic_text2sql_r1.arctic.metrics import UpdateStatistics
+from arctic_text2sql_r1.arctic.updates import training_rows
+from arctic_text2sql_r1.batch import pack_rows
 from arctic_text2sql_r1.logprobs import completion_scores
+from arctic_text2sql_r1.rollout.base import Rollout
 from arctic_text2sql_r1.types import Completion
 
 
@@ -27,9 +32,8 @@ def rolled_out(trainer: Any) -> tuple[Any, torch.Tensor, torch.Tensor]:
 def gradients(trainer: Any, rollout: Any, advantages: torch.Tensor, keep: torch.Tensor) -> list[torch.Tensor]:
     """The adapter's gradient summed over all micro-batches of one update, before any optimizer step."""
     trainer._statistics = UpdateStatistics()
-    micro_batches = trainer._micro_batches(rollout, advantages, keep)
-    for micro_batch in micro_batches:
-        if trainer.config.kl_coef > 0:
+    for micro_batch in trainer._micro_batches(training_rows(rollout, advantages, keep, trainer.config.cells)):
+        if trainer.config.cells.kl_coef > 0:
             micro_batch.ref_logprobs = trainer.reference_logprobs(micro_batch)
         trainer.loss(micro_batch).backward()
     parameters = [p for p in trainer.model_unwrapped.parameters() if p.requires_grad]
@@ -49,7 +53,8 @@ def plain_backward(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_first_inner_epoch_has_ratio_exactly_one(trainer_factory: Callable[..., Any]) -> None:
     trainer = trainer_factory(inner_epochs=2)
     rollout, advantages, keep = rolled_out(trainer)
-    micro_batches = trainer._micro_batches(rollout, advantages, keep)
+    rows = training_rows(rollout, advantages, keep, trainer.config.cells)
+    micro_batches = trainer._micro_batches(rows)
     # An independent scoring pass, in evaluation mode and without gradients, is what the ratio's denominator claims.
     with torch.no_grad():
         sampled_under = [
@@ -69,8 +74,35 @@ def test_first_inner_epoch_has_ratio_exactly_one(trainer_factory: Callable[..., 
         torch.equal(mb.old_logprobs, logprobs) for mb, logprobs in zip(micro_batches, sampled_under, strict=True)
     )
     assert trainer._statistics.max_ratio == 1.0
-    trainer._optimizer_update(micro_batches)
+    # The same rows packed anew carry what the first pass has defined.
+    trainer._optimizer_update(trainer._micro_batches(rows))
     assert trainer._statistics.max_ratio > 1.0
+
+
+def test_updates_of_one_rollout_compare_themselves_with_the_sampling_policy(
+    trainer_factory: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = trainer_factory(inner_epochs=2, updates_per_inner_epoch=4, kl_coef=0.1, train_iters=8)
+    rollout, advantages, keep = rolled_out(trainer)
+    rows = training_rows(rollout, advantages, keep, trainer.config.cells)
+    sampled = {id(row): trainer._logprobs(pack_rows([row], 0, denominator=1.0))[0] for row in rows}
+    seen: list[list[Any]] = []
+    update = trainer._optimizer_update
+
+    def spy(micro_batches: list[Any]) -> None:
+        update(micro_batches)
+        seen.append([row for batch in micro_batches for row in batch.rows])
+
+    monkeypatch.setattr(trainer, "_optimizer_update", spy)
+    monkeypatch.setattr("arctic_text2sql_r1.arctic.trainer.training_rows", lambda *_: rows)
+    trainer.update_policy(rollout, advantages, keep)
+    assert trainer.global_step == 8
+    assert [len(part) for part in seen] == [8] * 8, "two of eight prompts, four completions each"
+    for epoch in (seen[:4], seen[4:]):
+        assert sorted(id(row) for part in epoch for row in part) == sorted(map(id, rows))
+    assert [set(map(id, part)) for part in seen[:4]] != [set(map(id, part)) for part in seen[4:]]
+    for row in rows:
+        torch.testing.assert_close(row.old_logprobs, sampled[id(row)], rtol=0.0, atol=1e-5)
 
 
 def test_kl_is_zero_before_the_first_update_and_positive_after(trainer_factory: Callable[..., Any]) -> None:
@@ -93,10 +125,17 @@ def test_zero_kl_coefficient_runs_no_reference_pass(
 
 @pytest.mark.usefixtures("plain_backward")
 @pytest.mark.parametrize(
-    "objective", ["grpo", *(pytest.param(name, marks=pytest.mark.slow) for name in ("grpo_sequence", "dr_grpo"))]
+    "objective",
+    [
+        "grpo",
+        *(
+            pytest.param(one, marks=pytest.mark.slow)
+            for one in ("gspo", "rloo", dict(preset="dapo", entropy_coef=0.1))
+        ),
+    ],
 )
 def test_cutting_an_update_into_micro_batches_does_not_move_its_gradient(
-    trainer_factory: Callable[..., Any], objective: str
+    trainer_factory: Callable[..., Any], objective: Any
 ) -> None:
     trainer = trainer_factory(objective=objective, kl_coef=0.1, completions_per_micro_batch=32)
     update = rolled_out(trainer)
@@ -113,7 +152,7 @@ def test_rows_without_spread_have_no_gradient_and_are_not_computed(trainer_facto
     trainer = trainer_factory(kl_coef=0.1)
     rollout, advantages, keep = rolled_out(trainer)
     half = torch.arange(len(keep)) < len(keep) // 2
-    micro_batches = trainer._micro_batches(rollout, advantages * half, half)
+    micro_batches = trainer._micro_batches(training_rows(rollout, advantages * half, half, trainer.config.cells))
     assert sum(len(mb.input_ids) for mb in micro_batches) == int(half.sum())
     none_left = gradients(trainer, rollout, advantages * 0, keep & False)
     assert all(bool((gradient == 0).all()) for gradient in none_left)
@@ -158,3 +197,29 @@ def test_evaluation_reports_greedy_execution_accuracy(
     monkeypatch.setattr(trainer.engine, "generate", generate)
     trainer.evaluate()
     assert trainer.metrics.values["execution_accuracy/eval"] == 0.75
+
+
+@pytest.mark.usefixtures("plain_backward")
+def test_masked_truncated_completions_move_nothing_as_if_they_had_not_been_sampled(
+    trainer_factory: Callable[..., Any],
+) -> None:
+    trainer = trainer_factory(objective=dict(preset="dapo", entropy_coef=0.01), kl_coef=0.1)
+    rollout, advantages, keep = rolled_out(trainer)
+    cut = torch.arange(len(keep)) % 4 == 3
+    completions = [replace(c, truncated=bool(cut[index])) for index, c in enumerate(rollout.completions)]
+    rollout = replace(rollout, completions=completions)
+    marked = gradients(trainer, rollout, advantages, keep & ~cut)
+    left = [index for index in range(len(keep)) if not cut[index]]
+    fewer = Rollout(*([getattr(rollout, f.name)[index] for index in left] for f in fields(Rollout)))
+    without = gradients(trainer, fewer, advantages[left], keep[left])
+    assert max(float(gradient.abs().max()) for gradient in without) > 1e-4
+    for gradient, expected in zip(marked, without, strict=True):
+        torch.testing.assert_close(gradient, expected, rtol=1e-4, atol=1e-7)
+
+
+def test_the_trainers_advantages_follow_the_cells(trainer_factory: Callable[..., Any]) -> None:
+    cells = dict(preset="rloo", truncated_completions="mask")
+    trainer = trainer_factory(objective=cells)
+    # {1, 0.5, 0, 0}: 1 - 1/6, 0.5 - 1/3, 0 - 0.5, 0 - 0.5
+    found = trainer.compute_advantages(torch.tensor([1.0, 0.5, 0.0, 0.0]), torch.tensor([3, 3, 3, 3]))
+    torch.testing.assert_close(found, torch.tensor([5 / 6, 1 / 6, -0.5, -0.5]))

@@ -48,6 +48,8 @@ def one_update(trainer: Any) -> Update:
     """Rolls out the first batch and updates on it, with advantages that differ within every group."""
     from deepspeed.utils import safe_get_full_optimizer_state
 
+    from arctic_text2sql_r1.arctic.updates import training_rows
+
     rollout = trainer.generate_candidates(next(iter(trainer.train_dataloader)))
     count = len(rollout.completions)
     advantages = torch.tensor([(-1.0) ** index * (1 + index % 3) for index in range(count)])
@@ -57,7 +59,7 @@ def one_update(trainer: Any) -> Update:
     # Adam hides the gradient's size from the weights; its first moment after one update is 0.1 x that gradient.
     moments = [safe_get_full_optimizer_state(p, "exp_avg") for p in parameters]
     return Update(
-        micro_batches=len(trainer._micro_batches(rollout, advantages, keep)),
+        micro_batches=len(trainer._micro_batches(training_rows(rollout, advantages, keep, trainer.config.cells))),
         grad_norm=statistics.grad_norm,
         first_moment=torch.cat([moment.flatten() for moment in moments]),
         weights=torch.cat([p.detach().flatten() for p in parameters]),

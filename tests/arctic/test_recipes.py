@@ -73,6 +73,12 @@ BAD_RECIPES = {
     "unknown mode": (dict(sql=dict(compare="loose")), "Unknown comparison mode 'loose'. Known modes: default, bird"),
     "no reward": (dict(rewards=[]), "rewards is empty"),
     "unknown objective": (dict(objective="ppo2"), "objective 'ppo2' is unknown; known: grpo"),
+    "unknown cell": (dict(objective=dict(preset="dapo", klip=1)), "objective has no cell 'klip'"),
+    "impossible cell": (dict(objective=dict(kl_estimator="k9")), "kl_estimator 'k9' is unknown"),
+    "cell twice": (dict(objective=dict(preset="grpo", kl_coef=0.1), kl_coef=0.2), "kl_coef is set twice"),
+    "three sides": (dict(clip_range=[0.1, 0.2, 0.3]), "clip_range"),
+    "no ratio, two epochs": (dict(objective="rloo", inner_epochs=2, checkpoint=[]), "right only while the policy"),
+    "uneven updates": (dict(updates_per_inner_epoch=3, checkpoint=[]), "does not divide the 8 prompts"),
     "unknown key": (dict(temprature=1.0), "temprature"),
     "no room for a prompt": (dict(max_new_tokens=256), "leaves no room for a prompt"),
     "silent run": (dict(train_log_iter_interval=0), "use 1"),
@@ -140,3 +146,42 @@ def test_a_model_without_a_chat_template_is_refused_by_name(
     (bare / "chat_template.jinja").unlink()
     with pytest.raises(ModelError, match="bare-model' has no chat template"):
         trainer_factory(model={**toy_recipe["model"], "name_or_path": str(bare)})
+
+
+@pytest.mark.usefixtures("one_rank")
+def test_a_preset_holds_where_the_recipe_is_silent(toy_recipe: dict[str, Any]) -> None:
+    for key in ("clip_range", "kl_coef", "advantage_scaling"):
+        toy_recipe.pop(key, None)
+    cells = parse({**toy_recipe, "objective": "dapo"}).cells
+    assert (cells.clip_range, cells.kl_coef, cells.truncated_completions) == ((0.2, 0.28), 0.0, "mask")
+
+
+@pytest.mark.usefixtures("one_rank")
+def test_a_value_of_the_recipe_replaces_the_presets(toy_recipe: dict[str, Any]) -> None:
+    objective = dict(preset="dapo", truncated_completions="penalize")
+    config = parse({**toy_recipe, "objective": objective, "clip_range": [0.1, 0.3], "kl_coef": 0.01})
+    assert (config.cells.clip_range, config.cells.kl_coef) == ((0.1, 0.3), 0.01)
+    assert (config.cells.truncated_completions, config.cells.aggregation) == ("penalize", "token")
+    from arctic_text2sql_r1.arctic.plan import describe
+
+    assert describe(config.cells) == (
+        "baseline mean, scaling none, ratio token, clip ratio -0.1 +0.3, aggregation token, kl 0.01 k3, "
+        "truncated penalize"
+    )
+
+
+@pytest.mark.usefixtures("one_rank")
+def test_a_rollout_without_kl_needs_no_adapter(toy_recipe: dict[str, Any]) -> None:
+    del toy_recipe["model"]["peft_config"], toy_recipe["kl_coef"]
+    assert parse({**toy_recipe, "objective": "dapo"}).cells.kl_coef == 0.0
+
+
+def test_plan_horizon_and_position_count_every_update_of_a_rollout(trainer_factory: Callable[..., Any]) -> None:
+    trainer = trainer_factory(inner_epochs=2, updates_per_inner_epoch=4, epochs=3, exit_iteration=16)
+    rollouts = len(trainer.train_dataloader)
+    assert rollouts == 200, "1,600 questions, eight prompts per rollout"
+    assert trainer.training_horizon == 3 * 200 * 8
+    assert "x 3 epochs x 2 inner epochs x 4 updates; stops after" in trainer.config.plan(rollouts, updates=16)
+    trainer.global_step = 8 * (200 + 7)
+    trainer._continue_position()
+    assert (trainer.epoch_idx, trainer._first_batch, trainer.train_batch_idx) == (1, 7, 207)

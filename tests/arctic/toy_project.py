@@ -73,5 +73,6 @@ def start_recipe(recipe: dict[str, Any], folder: Path, ranks: int = 1) -> "subpr
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
-        env=dict(os.environ, DS_ACCELERATOR="cpu", PYTHONPATH=str(folder)),
+        # this checkout's package, whatever is installed
+        env=dict(os.environ, DS_ACCELERATOR="cpu", PYTHONPATH=os.pathsep.join([str(folder), str(REPOSITORY)])),
     )
