@@ -19,6 +19,8 @@ from arctic_text2sql_r1.logprobs import completion_scores
 from arctic_text2sql_r1.rollout.base import Rollout
 from arctic_text2sql_r1.types import Completion
 
+pytestmark = pytest.mark.slow
+
 
 def rolled_out(trainer: Any) -> tuple[Any, torch.Tensor, torch.Tensor]:
     """One rollout of the trainer's first batch with made-up advantages that differ within every group."""
@@ -49,7 +51,6 @@ def plain_backward(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("deepspeed.runtime.engine.DeepSpeedEngine.forward", lambda self, *a, **k: self.module(*a, **k))
 
 
-@pytest.mark.slow
 def test_first_inner_epoch_has_ratio_exactly_one(trainer_factory: Callable[..., Any]) -> None:
     trainer = trainer_factory(inner_epochs=2)
     rollout, advantages, keep = rolled_out(trainer)

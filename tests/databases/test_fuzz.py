@@ -26,6 +26,8 @@ from arctic_text2sql_r1.databases.judge import SQLJudge
 from arctic_text2sql_r1.types import ExecutionStatus as Status
 from arctic_text2sql_r1.types import Verdict
 
+pytestmark = pytest.mark.slow
+
 MUTANTS = int(os.environ.get("SQL_FUZZ_MUTANTS", "500"))
 SEED = int(os.environ.get("SQL_FUZZ_SEED", "1"))
 BATCH = 100

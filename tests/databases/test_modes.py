@@ -30,6 +30,8 @@ from arctic_text2sql_r1.databases.compare import COMPARE_MODES
 from arctic_text2sql_r1.databases.judge import JudgeRequest
 from arctic_text2sql_r1.databases.judge import SQLJudge
 
+pytestmark = pytest.mark.slow
+
 Rows = list[tuple[object, ...]]
 
 # Statements, and for those that order at the top the same statement with its sort keys alone: by default, rows whose
@@ -295,7 +297,6 @@ ROW = st.tuples(CELL, CELL, st.sampled_from([*BAD_UTF8, "x", "X", None]), st.sam
 TABLE = st.lists(ROW, max_size=5).flatmap(lambda rows: st.permutations(rows * 2).map(lambda r: r[: len(rows) + 2]))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("mode", COMPARE_MODES)
 @settings(
     max_examples=3,

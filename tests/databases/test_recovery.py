@@ -31,6 +31,8 @@ from arctic_text2sql_r1.types import Text2SQLExample
 from arctic_text2sql_r1.types import Verdict
 from tests.databases.hostile import ENDLESS
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 GOLD = "SELECT name FROM item"
 RIGHT = "SELECT name FROM item WHERE id > 0"
@@ -282,7 +284,6 @@ PLACES = dict(
 )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("place", PLACES)
 def test_judge_works_in_odd_places(place: str, shop: str) -> None:
     script = WORK.format(root=str(ROOT), shop=shop, gold=GOLD, predictions=PREDICTIONS) + PLACES[place]
@@ -293,7 +294,6 @@ def test_judge_works_in_odd_places(place: str, shop: str) -> None:
     assert run.stderr == ""
 
 
-@pytest.mark.slow
 def test_cpu_limit_is_told_from_a_death_when_nobody_knows_the_exit_status(shop: str) -> None:
     # SIGXCPU ends the worker long before the wall limit, and with SIGCHLD ignored its exit status is lost.
     script = WORK.format(root=str(ROOT), shop=shop, gold=GOLD, predictions=PREDICTIONS[2:3])
