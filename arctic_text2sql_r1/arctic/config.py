@@ -6,7 +6,7 @@
 Batch arithmetic counts prompts: `micro_batch_size` x `gradient_accumulation_steps` prompts per rank form one update.
 ArcticTraining counts that accumulation per dataloader batch, which a rollout cannot use (all samples of an update
 are needed before its first loss), so the product is folded into the batch here and the framework sees accumulation 1.
-Where the keys take effect: `arctic/trainer.py`; data keys: `arctic/data.py`.
+Where the keys take effect: `arctic/trainer.py`, `arctic/learner.py`; sections: `arctic/sections.py`, `arctic/data.py`.
 """
 
 import importlib.util
@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 from typing import Literal
 
-from arctic_training.config.base import BaseConfig
 from arctic_training.config.trainer import TrainerConfig
 from pydantic import Field
 from pydantic import PrivateAttr
@@ -23,51 +22,14 @@ from pydantic import model_validator
 from typing_extensions import Self
 
 from arctic_text2sql_r1.advantages import AdvantageScaling
-from arctic_text2sql_r1.databases.compare import check_mode
+from arctic_text2sql_r1.arctic.sections import RewardConfig
+from arctic_text2sql_r1.arctic.sections import SQLConfig
 from arctic_text2sql_r1.errors import RegistryError
 from arctic_text2sql_r1.losses import OBJECTIVES
 from arctic_text2sql_r1.losses import Objective
 from arctic_text2sql_r1.losses import resolve_objective
 from arctic_text2sql_r1.rewards.base import WeightedReward
 from arctic_text2sql_r1.rewards.scorer import check_rewards
-
-
-class RewardConfig(BaseConfig):
-    """One entry of `rewards:`; a bare name means weight 1."""
-
-    name: str
-    """ Registered reward, or `package.module:function`. """
-
-    weight: float = 1.0
-    """ Factor of this reward in the weighted sum. """
-
-    options: dict[str, Any] = {}
-    """ Keyword arguments of this reward, if it has any. """
-
-
-class SQLConfig(BaseConfig):
-    """How SQL is executed and compared."""
-
-    timeout_s: float = Field(default=5.0, gt=0)
-    """ Longest time one query may run, in seconds of wall time. """
-
-    max_rows: int = Field(default=100_000, ge=1)
-    """ A result with more rows than this ends with status `limit`. """
-
-    workers: int = Field(default=2, ge=1)
-    """ Worker processes per rank. """
-
-    batch_timeout_s: float = Field(default=600.0, gt=0)
-    """ Longest time of one scoring call's golds or predictions; rows that did not run by then are left unscored. """
-
-    compare: str = "default"
-    """ When two results are the same: a mode of `databases/compare.py`. """
-
-    @field_validator("compare")
-    @classmethod
-    def _known_mode(cls, value: str) -> str:
-        check_mode(value)
-        return value
 
 
 class GRPOTrainerConfig(TrainerConfig):

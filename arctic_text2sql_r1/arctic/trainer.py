@@ -7,16 +7,11 @@ One dataloader batch holds all prompts that a rank contributes to one rollout. `
 
     generate_candidates -> compute_rewards -> compute_advantages -> updates x micro-batches of loss()
 
-and each of those hooks may be overridden alone. All ranks always run the same number of forward and backward passes:
-ranks with fewer micro-batches add idle ones. The mathematics is in `advantages.py`, `losses.py`, `logprobs.py`; what
-a step reports in `monitor/`; recipe keys in `arctic/config.py`, the cutting of a rollout in `arctic/updates.py`.
-
-What is optimised is a row of cells (`losses.py`); nothing here asks for an objective's name. The ratio's old
-log-probabilities are computed before any weight has changed, so they are the sampling policy's; rows of groups
-without spread leave loss and KL, but not the denominator.
+and each of those hooks may be overridden alone. Micro-batches and optimizer updates are in `arctic/learner.py`, the
+mathematics in `advantages.py`, `losses.py`, `logprobs.py`; what a step reports in `monitor/`; recipe keys in
+`arctic/config.py`.
 """
 
-import math
 from functools import reduce
 from typing import Any
 from typing import Union
@@ -24,7 +19,6 @@ from typing import Union
 import torch
 from arctic_training.checkpoint.ds_engine import DSCheckpointEngine
 from arctic_training.checkpoint.hf_engine import HFCheckpointEngine
-from arctic_training.config.enums import DType
 from arctic_training.trainer.sft_trainer import SFTTrainer
 
 from arctic_text2sql_r1.advantages import group_advantages
@@ -33,6 +27,7 @@ from arctic_text2sql_r1.arctic.checkpoint import ResumeCheckpointEngine
 from arctic_text2sql_r1.arctic.config import GRPOTrainerConfig
 from arctic_text2sql_r1.arctic.data import Text2SQLDataFactory
 from arctic_text2sql_r1.arctic.data import own_rows
+from arctic_text2sql_r1.arctic.learner import Learner
 from arctic_text2sql_r1.arctic.metrics import GRPOMetrics
 from arctic_text2sql_r1.arctic.metrics import UpdateStatistics
 from arctic_text2sql_r1.arctic.metrics import component_means
@@ -43,23 +38,9 @@ from arctic_text2sql_r1.arctic.ranks import reduce_max
 from arctic_text2sql_r1.arctic.ranks import reduce_sum
 from arctic_text2sql_r1.arctic.updates import compared_rewards
 from arctic_text2sql_r1.arctic.updates import rollout_seed
-from arctic_text2sql_r1.arctic.updates import training_rows
-from arctic_text2sql_r1.arctic.updates import update_schedule
 from arctic_text2sql_r1.batch import MicroBatch
-from arctic_text2sql_r1.batch import TrainingRow
-from arctic_text2sql_r1.batch import counted_sizes
-from arctic_text2sql_r1.batch import idle_row
-from arctic_text2sql_r1.batch import pack_rows
-from arctic_text2sql_r1.batch import remember_logprobs
-from arctic_text2sql_r1.batch import split_rows
 from arctic_text2sql_r1.databases.judge import SQLJudge
-from arctic_text2sql_r1.errors import TrainingError
 from arctic_text2sql_r1.evaluation.predict import prompt_prefill
-from arctic_text2sql_r1.logprobs import Scoring
-from arctic_text2sql_r1.logprobs import score_rows
-from arctic_text2sql_r1.losses import PolicyLossInput
-from arctic_text2sql_r1.losses import loss_denominator
-from arctic_text2sql_r1.losses import policy_loss
 from arctic_text2sql_r1.monitor.continuation import continue_log
 from arctic_text2sql_r1.monitor.rollouts import RolloutLog
 from arctic_text2sql_r1.monitor.step_report import StepCounts
@@ -115,6 +96,7 @@ class GRPOTrainer(SFTTrainer):
             max_batch_rows=self.config.generation_batch_rows,
             synced_gpus=self.config.zero_3_enabled and self.world_size > 1,
         )
+        self.learner = Learner(self)
         self.rollout_log = RolloutLog(self.config.rollouts_file) if self.global_rank == 0 else None
         self._continue_position()
         if self.global_rank == 0:
@@ -149,6 +131,11 @@ class GRPOTrainer(SFTTrainer):
         if self.config.train_iters:
             return self.config.train_iters
         return self.config.epochs * len(self.train_dataloader) * self.config.updates_per_rollout
+
+    def count_update(self) -> None:
+        """Takes DeepSpeed's count of updates, which is the truth; a checkpoint taken now carries the right number."""
+        self.global_step = self.model.global_steps
+        self.global_step_this_run = self.global_step - self.global_step_at_start_this_run
 
     def need_early_exit(self) -> bool:
         """As the framework's, but a rollout may step over the exact update at which to stop."""
@@ -208,104 +195,12 @@ class GRPOTrainer(SFTTrainer):
         )
 
     def update_policy(self, rollout: Rollout, advantages: torch.Tensor, keep: torch.Tensor) -> UpdateStatistics:
-        """All updates on one rollout; returns what they saw.
-
-        Whatever an update after the first will compare itself with is scored before any weight changes.
-        """
-        rows = training_rows(rollout, advantages, keep, self.config.cells)
-        seed = rollout_seed(self.config.seed, self.global_step, self.global_rank)
-        updates = update_schedule(rows, rollout.group_ids, self.config, seed)
-        has_reference = self.config.cells.kl_coef > 0
-        # Scored in the micro-batches that the first inner epoch trains on, so that both passes round alike.
-        for index, update in enumerate(updates[: self.config.updates_per_inner_epoch]):
-            for batch in self._micro_batches(update) if has_reference or index > 0 else ():
-                if has_reference:
-                    remember_logprobs(batch, "ref_logprobs", self.reference_logprobs(batch))
-                if index > 0:
-                    remember_logprobs(batch, "old_logprobs", self._logprobs(batch))
-        self._statistics = UpdateStatistics(has_reference=has_reference)
-        for update in updates:
-            self._optimizer_update(self._micro_batches(update))
-        return self._statistics
-
-    def _optimizer_update(self, micro_batches: list[MicroBatch]) -> None:
-        self.model.train()
-        for index, micro_batch in enumerate(micro_batches):
-            self.model.set_gradient_accumulation_boundary(index == len(micro_batches) - 1)
-            loss = self.loss(micro_batch)
-            self._require_finite("loss", float(loss.detach()))
-            self.backward(loss)
-            self._statistics.loss += float(loss.detach())
-        self.model.step()
-        self.model.eval()
-        self._statistics.updates += 1
-        self._statistics.grad_norm = float(self.model.get_global_grad_norm() or 0.0)
-        if self.config.model.dtype != DType.FP16:  # float16's loss scaling skips such updates by itself
-            self._require_finite("gradient norm", self._statistics.grad_norm)
-        # DeepSpeed's count is the truth; a checkpoint taken after this line carries the right number.
-        self.global_step = self.model.global_steps
-        self.global_step_this_run = self.global_step - self.global_step_at_start_this_run
-
-    def _require_finite(self, label: str, value: float) -> None:
-        """Stops before a checkpoint could save what a non-finite update has left of the weights."""
-        if not math.isfinite(value):
-            raise TrainingError(
-                f"The {label} of update {self.global_step + 1} is {value}. Lower the learning rate, raise kl_coef, or "
-                "use fp32 or bf16; the completions that led here are in "
-                f"'{self.config.rollouts_file}' up to update {self.global_step}."
-            )
+        """All updates on one rollout; `advantages` (N,) and `keep` (N,), 1 where a group teaches."""
+        return self.learner.update(rollout, advantages, keep)
 
     def loss(self, batch: MicroBatch) -> torch.Tensor:
-        """The objective of one micro-batch, scaled so that DeepSpeed's mean over ranks is the update's true mean.
-
-        Rows of a rollout's first update get their `old_logprobs` here: no weight has changed since they were sampled.
-        """
-        objective = self.config.cells
-        scoring = Scoring(temperature=self.config.temperature, entropy_gradient=objective.entropy_coef > 0)
-        policy_logprobs, entropy = score_rows(self.model, self.model_unwrapped, batch, scoring)
-        if batch.old_logprobs is None:
-            remember_logprobs(batch, "old_logprobs", policy_logprobs)
-        assert batch.old_logprobs is not None
-        output = policy_loss(
-            PolicyLossInput(
-                policy_logprobs=policy_logprobs,
-                old_logprobs=batch.old_logprobs,
-                ref_logprobs=batch.ref_logprobs,
-                completion_mask=batch.completion_mask,
-                advantages=batch.advantages,
-                kl_rows=batch.kl_rows,
-                denominator=batch.denominator,
-                objective=objective,
-                entropy=entropy,
-            )
-        )
-        self._statistics.add(output, entropy_sum=entropy.detach().sum())
-        return output.loss * self.world_size
-
-    def reference_logprobs(self, batch: MicroBatch) -> torch.Tensor:
-        """(N, T) log-probabilities under the reference: the same weights with the adapter switched off."""
-        with self.model_unwrapped.disable_adapter():
-            return self._logprobs(batch)
-
-    def _logprobs(self, batch: MicroBatch) -> torch.Tensor:
-        """(N, T) log-probabilities under the weights as they are, without gradient."""
-        with torch.no_grad():
-            scoring = Scoring(temperature=self.config.temperature)
-            return score_rows(self.model_unwrapped, self.model_unwrapped, batch, scoring)[0]
-
-    def _micro_batches(self, rows: list[TrainingRow]) -> list[MicroBatch]:
-        """`rows` as equally many micro-batches on every rank, with the denominator of all ranks' rows together."""
-        parts = split_rows(rows, self.config.rows_per_micro_batch)
-        count = max(1, int(reduce_max(len(parts), self.device)))
-        parts += [[idle_row(self.tokenizer.pad_token_id)] for _ in range(count - len(parts))]
-        tokens, completions = counted_sizes(rows)
-        denominator = loss_denominator(
-            self.config.cells.aggregation,
-            tokens=int(reduce_sum(tokens, self.device)),
-            completions=int(reduce_sum(completions, self.device)),
-            max_new_tokens=self.config.max_new_tokens,
-        )
-        return [pack_rows(part, self.tokenizer.pad_token_id, denominator, self.device) for part in parts]
+        """The objective of one micro-batch, scaled so that DeepSpeed's mean over ranks is the update's true mean."""
+        return self.learner.loss(batch)
 
     # ----- reporting ----------------------------------------------------------------------------------------------
 

@@ -33,10 +33,10 @@ def rolled_out(trainer: Any) -> tuple[Any, torch.Tensor, torch.Tensor]:
 
 def gradients(trainer: Any, rollout: Any, advantages: torch.Tensor, keep: torch.Tensor) -> list[torch.Tensor]:
     """The adapter's gradient summed over all micro-batches of one update, before any optimizer step."""
-    trainer._statistics = UpdateStatistics()
-    for micro_batch in trainer._micro_batches(training_rows(rollout, advantages, keep, trainer.config.cells)):
+    trainer.learner.statistics = UpdateStatistics()
+    for micro_batch in trainer.learner.micro_batches(training_rows(rollout, advantages, keep, trainer.config.cells)):
         if trainer.config.cells.kl_coef > 0:
-            micro_batch.ref_logprobs = trainer.reference_logprobs(micro_batch)
+            micro_batch.ref_logprobs = trainer.learner.reference_logprobs(micro_batch)
         trainer.loss(micro_batch).backward()
     parameters = [p for p in trainer.model_unwrapped.parameters() if p.requires_grad]
     collected = [torch.zeros_like(p) if p.grad is None else p.grad.clone() for p in parameters]
@@ -55,7 +55,7 @@ def test_first_inner_epoch_has_ratio_exactly_one(trainer_factory: Callable[..., 
     trainer = trainer_factory(inner_epochs=2)
     rollout, advantages, keep = rolled_out(trainer)
     rows = training_rows(rollout, advantages, keep, trainer.config.cells)
-    micro_batches = trainer._micro_batches(rows)
+    micro_batches = trainer.learner.micro_batches(rows)
     # An independent scoring pass, in evaluation mode and without gradients, is what the ratio's denominator claims.
     with torch.no_grad():
         sampled_under = [
@@ -69,15 +69,15 @@ def test_first_inner_epoch_has_ratio_exactly_one(trainer_factory: Callable[..., 
             )[0]
             for mb in micro_batches
         ]
-    trainer._statistics = UpdateStatistics()
-    trainer._optimizer_update(micro_batches)
+    trainer.learner.statistics = UpdateStatistics()
+    trainer.learner.optimizer_update(micro_batches)
     assert all(
         torch.equal(mb.old_logprobs, logprobs) for mb, logprobs in zip(micro_batches, sampled_under, strict=True)
     )
-    assert trainer._statistics.max_ratio == 1.0
+    assert trainer.learner.statistics.max_ratio == 1.0
     # The same rows packed anew carry what the first pass has defined.
-    trainer._optimizer_update(trainer._micro_batches(rows))
-    assert trainer._statistics.max_ratio > 1.0
+    trainer.learner.optimizer_update(trainer.learner.micro_batches(rows))
+    assert trainer.learner.statistics.max_ratio > 1.0
 
 
 def test_updates_of_one_rollout_compare_themselves_with_the_sampling_policy(
@@ -86,16 +86,16 @@ def test_updates_of_one_rollout_compare_themselves_with_the_sampling_policy(
     trainer = trainer_factory(inner_epochs=2, updates_per_inner_epoch=4, kl_coef=0.1, train_iters=8)
     rollout, advantages, keep = rolled_out(trainer)
     rows = training_rows(rollout, advantages, keep, trainer.config.cells)
-    sampled = {id(row): trainer._logprobs(pack_rows([row], 0, denominator=1.0))[0] for row in rows}
+    sampled = {id(row): trainer.learner.logprobs(pack_rows([row], 0, denominator=1.0))[0] for row in rows}
     seen: list[list[Any]] = []
-    update = trainer._optimizer_update
+    update = trainer.learner.optimizer_update
 
     def spy(micro_batches: list[Any]) -> None:
         update(micro_batches)
         seen.append([row for batch in micro_batches for row in batch.rows])
 
-    monkeypatch.setattr(trainer, "_optimizer_update", spy)
-    monkeypatch.setattr("arctic_text2sql_r1.arctic.trainer.training_rows", lambda *_: rows)
+    monkeypatch.setattr(trainer.learner, "optimizer_update", spy)
+    monkeypatch.setattr("arctic_text2sql_r1.arctic.learner.training_rows", lambda *_: rows)
     trainer.update_policy(rollout, advantages, keep)
     assert trainer.global_step == 8
     assert [len(part) for part in seen] == [8] * 8, "two of eight prompts, four completions each"
@@ -119,7 +119,7 @@ def test_zero_kl_coefficient_runs_no_reference_pass(
     trainer_factory: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trainer = trainer_factory(kl_coef=0)
-    monkeypatch.setattr(trainer, "reference_logprobs", lambda batch: pytest.fail("a reference pass was run"))
+    monkeypatch.setattr(trainer.learner, "reference_logprobs", lambda batch: pytest.fail("a reference pass was run"))
     statistics = trainer.update_policy(*rolled_out(trainer))
     assert "kl" not in statistics.reduced(trainer.device), "what was not measured is not reported"
 
@@ -153,7 +153,9 @@ def test_rows_without_spread_have_no_gradient_and_are_not_computed(trainer_facto
     trainer = trainer_factory(kl_coef=0.1)
     rollout, advantages, keep = rolled_out(trainer)
     half = torch.arange(len(keep)) < len(keep) // 2
-    micro_batches = trainer._micro_batches(training_rows(rollout, advantages * half, half, trainer.config.cells))
+    micro_batches = trainer.learner.micro_batches(
+        training_rows(rollout, advantages * half, half, trainer.config.cells)
+    )
     assert sum(len(mb.input_ids) for mb in micro_batches) == int(half.sum())
     none_left = gradients(trainer, rollout, advantages * 0, keep & False)
     assert all(bool((gradient == 0).all()) for gradient in none_left)

@@ -59,7 +59,9 @@ def one_update(trainer: Any) -> Update:
     # Adam hides the gradient's size from the weights; its first moment after one update is 0.1 x that gradient.
     moments = [safe_get_full_optimizer_state(p, "exp_avg") for p in parameters]
     return Update(
-        micro_batches=len(trainer._micro_batches(training_rows(rollout, advantages, keep, trainer.config.cells))),
+        micro_batches=len(
+            trainer.learner.micro_batches(training_rows(rollout, advantages, keep, trainer.config.cells))
+        ),
         grad_norm=statistics.grad_norm,
         first_moment=torch.cat([moment.flatten() for moment in moments]),
         weights=torch.cat([p.detach().flatten() for p in parameters]),

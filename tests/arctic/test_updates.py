@@ -39,7 +39,7 @@ def test_an_update_under_every_objective_makes_good_completions_likelier(
     batch = pack_rows(training_rows(rollout, advantages, keep, trainer.config.cells), 0, denominator=1.0)
 
     def mean_gap() -> float:
-        logprobs = trainer._logprobs(batch).sum(dim=1) / batch.completion_mask.sum(dim=1).clamp(min=1)
+        logprobs = trainer.learner.logprobs(batch).sum(dim=1) / batch.completion_mask.sum(dim=1).clamp(min=1)
         return float(logprobs[rewards == 1].mean() - logprobs[rewards == 0].mean())
 
     before = mean_gap()

@@ -1,0 +1,50 @@
+# Copyright 2026 The arctic-text2sql-r1 authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Sections of a `type: grpo` recipe: mappings below one key, see `arctic/config.py` for the keys themselves."""
+
+from typing import Any
+
+from arctic_training.config.base import BaseConfig
+from pydantic import Field
+from pydantic import field_validator
+
+from arctic_text2sql_r1.databases.compare import check_mode
+
+
+class RewardConfig(BaseConfig):
+    """One entry of `rewards:`; a bare name means weight 1."""
+
+    name: str
+    """ Registered reward, or `package.module:function`. """
+
+    weight: float = 1.0
+    """ Factor of this reward in the weighted sum. """
+
+    options: dict[str, Any] = {}
+    """ Keyword arguments of this reward, if it has any. """
+
+
+class SQLConfig(BaseConfig):
+    """How SQL is executed and compared."""
+
+    timeout_s: float = Field(default=5.0, gt=0)
+    """ Longest time one query may run, in seconds of wall time. """
+
+    max_rows: int = Field(default=100_000, ge=1)
+    """ A result with more rows than this ends with status `limit`. """
+
+    workers: int = Field(default=2, ge=1)
+    """ Worker processes per rank. """
+
+    batch_timeout_s: float = Field(default=600.0, gt=0)
+    """ Longest time of one scoring call's golds or predictions; rows that did not run by then are left unscored. """
+
+    compare: str = "default"
+    """ When two results are the same: a mode of `databases/compare.py`. """
+
+    @field_validator("compare")
+    @classmethod
+    def _known_mode(cls, value: str) -> str:
+        check_mode(value)
+        return value
