@@ -21,7 +21,7 @@ PACKAGE = "arctic_text2sql_r1"
 ROOT = Path(__file__).resolve().parent.parent / PACKAGE
 FOUNDATION = {"types", "errors", "registry"}
 MATHS = {"advantages", "kl", "losses", "logprobs", "batch"}
-TRAINING = {"rollout", "rewards", "data", "evaluation", "monitor", "prompts", "databases", "packed"} | MATHS
+TRAINING = {"rollout", "rewards", "data", "evaluation", "monitor", "prompts", "databases", "lora", "packed"} | MATHS
 
 # room -> rooms it may import, besides the foundation. What is missing here may not exist.
 ROOMS: dict[str, set[str]] = {
@@ -36,6 +36,7 @@ ROOMS: dict[str, set[str]] = {
     "logprobs": set(),
     "batch": set(),
     "attention": set(),
+    "lora": set(),
     "packed": {"attention", "batch", "logprobs"},
     "rollout": {"attention"},
     "data": {"databases", "prompts"},

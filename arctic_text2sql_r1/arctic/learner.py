@@ -12,7 +12,8 @@ of groups without spread leave loss and KL, but not the denominator.
 """
 
 import math
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextlib import nullcontext
 from typing import Any
 
@@ -37,6 +38,7 @@ from arctic_text2sql_r1.batch import split_rows
 from arctic_text2sql_r1.errors import TrainingError
 from arctic_text2sql_r1.logprobs import Scoring
 from arctic_text2sql_r1.logprobs import score_rows
+from arctic_text2sql_r1.lora import folded_scales
 from arctic_text2sql_r1.losses import PolicyLossInput
 from arctic_text2sql_r1.losses import loss_denominator
 from arctic_text2sql_r1.losses import policy_loss
@@ -159,9 +161,12 @@ class Learner:
         with torch.no_grad(), self.reading(batch):
             return score_rows(self.module, self.module, batch, self.scoring)[0]
 
-    def reading(self, batch: MicroBatch) -> AbstractContextManager[None]:
+    @contextmanager
+    def reading(self, batch: MicroBatch) -> Iterator[None]:
         """Inside, the model reads the layout of `batch`; a backward pass belongs inside, see `packed_mode`."""
-        return packed_mode(self.module) if "layout" in batch.inputs else nullcontext()
+        packed = packed_mode(self.module) if "layout" in batch.inputs else nullcontext()
+        with packed, folded_scales(self.module):
+            yield
 
     def pack(self, rows: list[TrainingRow], denominator: float = 1.0) -> MicroBatch:
         """One micro-batch in the layout that this model can read."""
