@@ -21,7 +21,7 @@ PACKAGE = "arctic_text2sql_r1"
 ROOT = Path(__file__).resolve().parent.parent / PACKAGE
 FOUNDATION = {"types", "errors", "registry"}
 MATHS = {"advantages", "kl", "losses", "logprobs", "batch"}
-TRAINING = {"rollout", "rewards", "data", "evaluation", "monitor", "prompts", "databases"} | MATHS
+TRAINING = {"rollout", "rewards", "data", "evaluation", "monitor", "prompts", "databases", "packed"} | MATHS
 
 # room -> rooms it may import, besides the foundation. What is missing here may not exist.
 ROOMS: dict[str, set[str]] = {
@@ -35,7 +35,9 @@ ROOMS: dict[str, set[str]] = {
     "losses": {"advantages", "kl"},  # a preset is a row of advantage x ratio level x clip x aggregation
     "logprobs": set(),
     "batch": set(),
-    "rollout": set(),
+    "attention": set(),
+    "packed": {"attention", "batch", "logprobs"},
+    "rollout": {"attention"},
     "data": {"databases", "prompts"},
     "rewards": {"databases", "prompts"},
     "evaluation": {"rollout", "prompts", "databases", "data"},

@@ -60,7 +60,7 @@ def toy_recipe(toy_model: Path, tmp_path: Path) -> dict[str, Any]:
     recipe = load_recipe("grpo-tiny.yaml", tmp_path)
     recipe["model"]["name_or_path"] = str(toy_model)
     recipe.update(micro_batch_size=8, num_samples_per_prompt=4, max_new_tokens=16, exit_iteration=2, seed=7)
-    recipe["completions_per_micro_batch"] = 16
+    recipe["tokens_per_micro_batch"] = 2048
     recipe["sql"] = dict(workers=1, timeout_s=30)  # a starved machine must not make golds time out
     recipe["scheduler"] = dict(name="constant", warmup_ratio=0.0)
     recipe["train_log_metrics_path"] = str(tmp_path / "metrics.jsonl")
