@@ -61,7 +61,7 @@ def load_recipe(name: str, folder: Path) -> dict[str, Any]:
 
 def run_checkpoint(folder: Path, **keys: Any) -> list[dict[str, Any]]:
     """A recipe's `checkpoint:` section of `type: run`, which continues the newest run below `folder`."""
-    return [dict(type="run", output_dir=str(folder), auto_resume=True, **keys)]
+    return [{"type": "run", "output_dir": str(folder), "auto_resume": True, **keys}]
 
 
 def few_questions(folder: Path, count: int) -> dict[str, Any]:
