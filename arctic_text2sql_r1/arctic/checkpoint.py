@@ -21,7 +21,10 @@ from arctic_training.checkpoint.hf_engine import HFCheckpointEngine
 from arctic_training.config.checkpoint import CheckpointConfig
 from pydantic import Field
 
+from arctic_text2sql_r1.arctic.models import check_origin
+from arctic_text2sql_r1.arctic.models import origin
 from arctic_text2sql_r1.errors import ModelError
+from arctic_text2sql_r1.quantized import NF4
 
 
 class ResumeCheckpointConfig(CheckpointConfig):
@@ -49,7 +52,7 @@ class ResumeCheckpointEngine(DSCheckpointEngine):
         """Writes one checkpoint, then points `latest` at it, then deletes those beyond `keep_last`."""
         if _already_saved(self):
             return
-        state = dict(self.client_state, trainable=_trainable_shapes(model.module))
+        state = dict(self.client_state, trainable=_trainable_shapes(model.module), **origin(self.trainer.config))
         peft = self.trainer.config.model.peft_config is not None
         model.save_checkpoint(
             self.checkpoint_dir, tag=self.checkpoint_tag, client_state=state, exclude_frozen_parameters=peft
@@ -68,6 +71,7 @@ class ResumeCheckpointEngine(DSCheckpointEngine):
                 f"Cannot resume from '{self.checkpoint_dir}': the checkpoint named in its file 'latest' is not "
                 "readable. Write the name of another global_step_* folder there, or delete the file to start anew."
             )
+        check_origin(path, saved=state, current=origin(self.trainer.config))
         _check_shapes(path, saved=state["trainable"], current=_trainable_shapes(model.module))
         self.trainer.global_step = state["global_step"]
         model.global_steps = state["global_step"]
@@ -136,6 +140,9 @@ class AdapterCheckpointEngine(HFCheckpointEngine):
             max_new_tokens=config.max_new_tokens,
             global_step=self.trainer.global_step,
             seed=config.seed,
+            dtype=str(config.model.dtype.value).removeprefix("torch."),
+            quantization=NF4 if config.model.type == "quantized" else None,
+            **origin(config),
         )
         (self.checkpoint_dir / "text2sql_r1.json").write_text(json.dumps(record, indent=2) + "\n")
         self._make_base_path_absolute()

@@ -16,9 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from arctic_text2sql_r1.errors import ModelError
+from arctic_text2sql_r1.quantized import NF4
+from arctic_text2sql_r1.quantized import load_nf4
 
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
+DTYPES = ("float32", "bfloat16", "float16")
 TRAINING_RECORD = "text2sql_r1.json"  # written beside an adapter by our own checkpoints
 
 
@@ -54,6 +57,12 @@ class LoadedPolicy:
     tokenizer: Any
     source: PolicySource
     adapter: AdapterFingerprint | None
+
+    @property
+    def dtype(self) -> str:
+        """What the model computes in, and that its base is quantised if it is."""
+        name = str(self.model.dtype).removeprefix("torch.")
+        return f"{name} over {NF4}" if getattr(self.model, "is_loaded_in_4bit", False) else name
 
     @property
     def context_length(self) -> int | None:
@@ -173,15 +182,16 @@ def load_policy(
 ) -> LoadedPolicy:
     """Load a model, or a model with an adapter, ready to generate.
 
-    `path_or_name` may itself be an adapter folder (see `find_policy`); `dtype` auto is float32 on a CPU, else
-    bfloat16 where the GPU computes in it and float16 where not. Raises `ModelError` before loading what is unusable.
+    `path_or_name` may itself be an adapter folder (see `find_policy`). `dtype` auto is float32 on a CPU, else
+    bfloat16 where the GPU computes in it and float16 where not; an adapter that was trained over NF4 is put on the
+    same NF4 base again, unless `dtype` names another. Raises `ModelError` before loading what is unusable.
     """
     found = find_policy(path_or_name, base_model=base_model)
     source = found if adapter is None else PolicySource(base=found.base, adapter=adapter)
     fingerprint = None if source.adapter is None else adapter_fingerprint(source.adapter)
     tokenizer = _load_tokenizer(source.tokenizer)
     device = _device(device)
-    model = _load_model(source.base, dtype=_dtype(dtype, device))
+    model = _load_model(source.base, dtype, device, record=training_record(source) or {})
     if source.adapter is not None and fingerprint is not None:
         model = _add_adapter(model, adapter=source.adapter, fingerprint=fingerprint)
     return LoadedPolicy(model=model.to(device).eval(), tokenizer=tokenizer, source=source, adapter=fingerprint)
@@ -202,11 +212,14 @@ def _load_tokenizer(name: str) -> Any:
     return tokenizer
 
 
-def _load_model(name: str, dtype: Any) -> Any:
+def _load_model(name: str, dtype: str, device: str, record: dict[str, Any]) -> Any:
     from transformers import AutoModelForCausalLM
 
     try:
-        return AutoModelForCausalLM.from_pretrained(name, dtype=dtype)
+        if dtype == NF4 or (dtype == "auto" and record.get("quantization") == NF4):
+            # Rounded before it is quantised, as in training.
+            return load_nf4(name, dtype=_dtype(record.get("dtype", "auto"), device), device=device)
+        return AutoModelForCausalLM.from_pretrained(name, dtype=_dtype(dtype, device))
     except (OSError, ValueError) as error:
         raise ModelError(f"Cannot load a model from '{name}': {error}") from error
 
@@ -247,11 +260,10 @@ def _device(name: str) -> str:
 def _dtype(name: str, device: str) -> Any:
     import torch
 
-    known = dict(float32=torch.float32, bfloat16=torch.bfloat16, float16=torch.float16)
-    if name in known:
-        return known[name]
+    if name in DTYPES:
+        return getattr(torch, name)
     if name != "auto":
-        raise ModelError(f"Unknown dtype '{name}'. Known: auto, {', '.join(known)}.")
+        raise ModelError(f"Unknown dtype '{name}'. Known: auto, {', '.join(DTYPES)}, {NF4}.")
     if not device.startswith("cuda"):
         return torch.float32
     return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16

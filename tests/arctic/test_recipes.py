@@ -96,13 +96,6 @@ def test_bad_recipe_gets_one_clear_error(case: str, toy_recipe: dict[str, Any]) 
 
 
 @pytest.mark.usefixtures("one_rank")
-def test_kl_without_an_adapter_is_refused(toy_recipe: dict[str, Any]) -> None:
-    del toy_recipe["model"]["peft_config"]
-    with pytest.raises(ValueError, match="kl_coef is 0.001 but model.peft_config is not set"):
-        parse(toy_recipe)
-
-
-@pytest.mark.usefixtures("one_rank")
 @pytest.mark.parametrize(
     ("section", "value", "message"),
     [
@@ -168,12 +161,6 @@ def test_a_value_of_the_recipe_replaces_the_presets(toy_recipe: dict[str, Any]) 
         "baseline mean, scaling none, ratio token, clip ratio -0.1 +0.3, aggregation token, kl 0.01 k3, "
         "truncated penalize"
     )
-
-
-@pytest.mark.usefixtures("one_rank")
-def test_a_rollout_without_kl_needs_no_adapter(toy_recipe: dict[str, Any]) -> None:
-    del toy_recipe["model"]["peft_config"], toy_recipe["kl_coef"]
-    assert parse({**toy_recipe, "objective": "dapo"}).cells.kl_coef == 0.0
 
 
 def test_plan_horizon_and_position_count_every_update_of_a_rollout(trainer_factory: Callable[..., Any]) -> None:
