@@ -112,7 +112,8 @@ def test_the_command_trains_saves_and_resumes_and_evaluation_loads_the_same_base
     run_recipe: Callable[..., ToyRun], trainer_factory: BuildTrainer, quantized_recipe: dict[str, Any], tmp_path: Path
 ) -> None:
     resume = dict(type="resume", output_dir=str(tmp_path / "resume"), save_every_n_steps=1, auto_resume=True)
-    quantized_recipe["checkpoint"].append(resume)
+    adapter = dict(type="adapter", output_dir=str(tmp_path / "adapter"), save_end_of_training=True)
+    quantized_recipe["checkpoint"] = [adapter, resume]
     run = run_recipe(quantized_recipe)
     assert run.code == 0, run.output[-3000:]
     assert (run.metrics[0]["kl"], run.metrics[1]["kl"] > 0.0) == (0.0, True)

@@ -79,6 +79,18 @@ BAD_RECIPES = {
     "three sides": (dict(clip_range=[0.1, 0.2, 0.3]), "clip_range"),
     "no ratio, two epochs": (dict(objective="rloo", inner_epochs=2, checkpoint=[]), "right only while the policy"),
     "uneven updates": (dict(updates_per_inner_epoch=3, checkpoint=[]), "does not divide the 8 prompts"),
+    "sharded NF4": (
+        dict(
+            model=dict(type="quantized", name_or_path="x", peft_config=dict(peft_type="Lora")),
+            deepspeed=dict(zero_optimization=dict(stage=3)),
+        ),
+        "four-bit weights cannot be put together again. Use stage 2",
+    ),
+    "NF4 alone": (dict(model=dict(type="quantized", name_or_path="x")), "cannot be trained and there is no adapter"),
+    "no such adapter": (
+        dict(model=dict(name_or_path="x", adapter="no/such")),
+        "model.adapter: 'no/such' holds no ada",
+    ),
     "unknown key": (dict(temprature=1.0), "temprature"),
     "no room for a prompt": (dict(max_new_tokens=256), "leaves no room for a prompt"),
     "silent run": (dict(train_log_iter_interval=0), "use 1"),
@@ -93,6 +105,19 @@ def test_bad_recipe_gets_one_clear_error(case: str, toy_recipe: dict[str, Any]) 
     override, message = BAD_RECIPES[case]
     with pytest.raises(ValueError, match=message):
         parse({**toy_recipe, **override})
+
+
+@pytest.mark.usefixtures("one_rank")
+def test_an_adapter_brings_its_own_settings_and_suffers_no_others(toy_recipe: dict[str, Any], tmp_path: Path) -> None:
+    from peft import LoraConfig
+
+    LoraConfig(r=4, target_modules=["q_proj"], task_type="CAUSAL_LM").save_pretrained(tmp_path / "sft")
+    toy_recipe["model"]["adapter"] = str(tmp_path / "sft")
+    with pytest.raises(ValueError, match="both set.*Remove model.peft_config"):
+        parse(toy_recipe)
+    del toy_recipe["model"]["peft_config"]
+    found = parse(toy_recipe).model.peft_config
+    assert found == dict(peft_type="Lora", r=4, target_modules=["q_proj"], task_type="CAUSAL_LM")
 
 
 @pytest.mark.usefixtures("one_rank")

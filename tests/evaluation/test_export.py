@@ -1,7 +1,7 @@
 # Copyright 2026 The arctic-text2sql-r1 authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""An exported model is the policy that was trained: same tokens, weights rounded once, over the base it was trained on."""
+"""An exported model is the policy that was trained: same tokens, weights rounded once, over the base of training."""
 
 import json
 from collections.abc import Callable
