@@ -79,13 +79,6 @@ BAD_RECIPES = {
     "three sides": (dict(clip_range=[0.1, 0.2, 0.3]), "clip_range"),
     "no ratio, two epochs": (dict(objective="rloo", inner_epochs=2, checkpoint=[]), "right only while the policy"),
     "uneven updates": (dict(updates_per_inner_epoch=3, checkpoint=[]), "does not divide the 8 prompts"),
-    "sharded NF4": (
-        dict(
-            model=dict(type="quantized", name_or_path="x", peft_config=dict(peft_type="Lora")),
-            deepspeed=dict(zero_optimization=dict(stage=3)),
-        ),
-        "four-bit weights cannot be put together again. Use stage 2",
-    ),
     "NF4 alone": (dict(model=dict(type="quantized", name_or_path="x")), "cannot be trained and there is no adapter"),
     "no such adapter": (
         dict(model=dict(name_or_path="x", adapter="no/such")),
@@ -105,6 +98,15 @@ def test_bad_recipe_gets_one_clear_error(case: str, toy_recipe: dict[str, Any]) 
     override, message = BAD_RECIPES[case]
     with pytest.raises(ValueError, match=message):
         parse({**toy_recipe, **override})
+
+
+@pytest.mark.usefixtures("one_rank")
+def test_four_bit_weights_are_not_cut_into_shards(toy_recipe: dict[str, Any]) -> None:
+    toy_recipe["model"]["type"] = "quantized"
+    assert parse(toy_recipe).model.type == "quantized"
+    toy_recipe["deepspeed"]["zero_optimization"] = dict(stage=3)
+    with pytest.raises(ValueError, match="four-bit weights cannot be put together again. Use stage 2"):
+        parse(toy_recipe)
 
 
 @pytest.mark.usefixtures("one_rank")
