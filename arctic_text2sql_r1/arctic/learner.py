@@ -20,6 +20,7 @@ from arctic_training.config.enums import DType
 from arctic_text2sql_r1.arctic.metrics import UpdateStatistics
 from arctic_text2sql_r1.arctic.ranks import reduce_max
 from arctic_text2sql_r1.arctic.ranks import reduce_sum
+from arctic_text2sql_r1.arctic.reference import build_reference
 from arctic_text2sql_r1.arctic.updates import rollout_seed
 from arctic_text2sql_r1.arctic.updates import training_rows
 from arctic_text2sql_r1.arctic.updates import update_schedule
@@ -47,6 +48,7 @@ class Learner:
         self.config = trainer.config
         self.engine = trainer.model
         self.module = trainer.model_unwrapped
+        self.reference = build_reference(trainer)
         self.device = trainer.device
         self.pad_token_id = trainer.tokenizer.pad_token_id
         self.statistics = UpdateStatistics()
@@ -59,7 +61,7 @@ class Learner:
         rows = training_rows(rollout, advantages, keep, self.config.cells)
         seed = rollout_seed(self.config.seed, self.trainer.global_step, self.trainer.global_rank)
         updates = update_schedule(rows, rollout.group_ids, self.config, seed)
-        has_reference = self.config.cells.kl_coef > 0
+        has_reference = self.reference is not None
         # Scored in the micro-batches that the first inner epoch trains on, so that both passes round alike.
         for index, update in enumerate(updates[: self.config.updates_per_inner_epoch]):
             for batch in self.micro_batches(update) if has_reference or index > 0 else ():
@@ -117,15 +119,19 @@ class Learner:
         return output.loss * self.trainer.world_size
 
     def reference_logprobs(self, batch: MicroBatch) -> torch.Tensor:
-        """(N, T) log-probabilities under the reference: the same weights with the adapter switched off."""
-        with self.module.disable_adapter():
-            return self.logprobs(batch)
+        """(N, T) log-probabilities under the reference, see `arctic/reference.py`."""
+        assert self.reference is not None, "without a KL term there is no reference"
+        with self.reference.in_force() as module:
+            return self._score(module, batch)
 
     def logprobs(self, batch: MicroBatch) -> torch.Tensor:
         """(N, T) log-probabilities under the weights as they are, without gradient."""
+        return self._score(self.module, batch)
+
+    def _score(self, module: torch.nn.Module, batch: MicroBatch) -> torch.Tensor:
         with torch.no_grad():
             scoring = Scoring(temperature=self.config.temperature)
-            return score_rows(self.module, self.module, batch, scoring)[0]
+            return score_rows(module, module, batch, scoring)[0]
 
     def micro_batches(self, rows: list[TrainingRow]) -> list[MicroBatch]:
         """`rows` as equally many micro-batches on every rank, with the denominator of all ranks' rows together."""
