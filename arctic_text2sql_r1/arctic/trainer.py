@@ -19,6 +19,8 @@ from typing import Union
 import torch
 from arctic_training.checkpoint.ds_engine import DSCheckpointEngine
 from arctic_training.checkpoint.hf_engine import HFCheckpointEngine
+from arctic_training.model.hf_factory import HFModelFactory
+from arctic_training.model.liger_factory import LigerModelFactory
 from arctic_training.trainer.sft_trainer import SFTTrainer
 
 from arctic_text2sql_r1.advantages import group_advantages
@@ -31,6 +33,8 @@ from arctic_text2sql_r1.arctic.metrics import GRPOMetrics
 from arctic_text2sql_r1.arctic.metrics import UpdateStatistics
 from arctic_text2sql_r1.arctic.metrics import component_means
 from arctic_text2sql_r1.arctic.metrics import rollout_records
+from arctic_text2sql_r1.arctic.models import PolicyModelFactory
+from arctic_text2sql_r1.arctic.models import QuantizedModelFactory
 from arctic_text2sql_r1.arctic.plan import plan_lines
 from arctic_text2sql_r1.arctic.ranks import gather
 from arctic_text2sql_r1.arctic.ranks import reduce_max
@@ -63,6 +67,9 @@ class GRPOTrainer(SFTTrainer):
     name = "grpo"
     config: GRPOTrainerConfig
     data_factory: Text2SQLDataFactory
+    model_factory: Union[  # noqa: UP007
+        PolicyModelFactory, QuantizedModelFactory, HFModelFactory, LigerModelFactory
+    ]
     # The framework's registry reads typing.Union only, not the `|` form.
     checkpoint_engine: Union[RunCheckpointEngine, DSCheckpointEngine, HFCheckpointEngine]  # noqa: UP007
 
