@@ -54,8 +54,8 @@ class GRPOTrainerConfig(TrainerConfig):
     """ epsilon of the clipped ratio, or a pair (low, high); unset: as `objective`. """
 
     kl_coef: float | None = None
-    """ beta, weight of the KL to the reference (the model with its adapter off); 0 runs no reference pass; unset: as
-    `objective`. """
+    """ beta, weight of the KL to the reference (the policy as it starts, see `arctic/reference.py`); 0 runs no
+    reference pass; unset: as `objective`. """
 
     inner_epochs: int = Field(default=1, ge=1)
     """ How often the optimizer passes over all completions of a rollout. """
@@ -174,12 +174,12 @@ class GRPOTrainerConfig(TrainerConfig):
         return self
 
     @model_validator(mode="after")
-    def _reference_exists(self) -> Self:
-        if self.cells.kl_coef > 0 and self.model.peft_config is None:
+    def _quantised_weights_stay_whole(self) -> Self:
+        if self.model.type == "quantized" and self.zero_3_enabled:
             raise ValueError(
-                f"kl_coef is {self.cells.kl_coef} but model.peft_config is not set: the KL reference is the model "
-                "with its adapter switched off. Add a peft_config, or set kl_coef: 0 for full fine-tuning without "
-                "a reference."
+                "model.type is quantized, but deepspeed.zero_optimization.stage 3 cuts weights into shards, and "
+                "four-bit weights cannot be put together again. Use stage 2: the base is a quarter of its size, and "
+                "only the adapter's gradients and optimizer states are left to share."
             )
         return self
 
@@ -248,6 +248,11 @@ class GRPOTrainerConfig(TrainerConfig):
     def preset_name(self) -> str:
         """The row that the recipe named, for people to read."""
         return self._preset_name
+
+    @property
+    def starting_adapter(self) -> Path | None:
+        """The adapter that the policy starts from, None for a new one or none."""
+        return getattr(self.model, "adapter", None)
 
     @property
     def updates_per_rollout(self) -> int:

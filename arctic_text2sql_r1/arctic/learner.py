@@ -25,6 +25,7 @@ from arctic_text2sql_r1.arctic.memory import prepare_memory
 from arctic_text2sql_r1.arctic.metrics import UpdateStatistics
 from arctic_text2sql_r1.arctic.ranks import reduce_max
 from arctic_text2sql_r1.arctic.ranks import reduce_sum
+from arctic_text2sql_r1.arctic.reference import build_reference
 from arctic_text2sql_r1.arctic.updates import rollout_seed
 from arctic_text2sql_r1.arctic.updates import training_rows
 from arctic_text2sql_r1.arctic.updates import update_schedule
@@ -57,6 +58,7 @@ class Learner:
         self.config = trainer.config
         self.engine = trainer.model
         self.module = trainer.model_unwrapped
+        self.reference = build_reference(trainer)
         self.device = trainer.device
         self.pad_token_id = trainer.tokenizer.pad_token_id
         self.statistics = UpdateStatistics()
@@ -78,7 +80,7 @@ class Learner:
         rows = training_rows(rollout, advantages, keep, self.config.cells)
         seed = rollout_seed(self.config.seed, self.trainer.global_step, self.trainer.global_rank)
         updates = update_schedule(rows, rollout.group_ids, self.config, seed)
-        has_reference = self.config.cells.kl_coef > 0
+        has_reference = self.reference is not None
         exact = self._sampler_is_exact(rollout)
         if exact:
             for row, completion in zip(rows, rollout.completions, strict=True):
@@ -152,20 +154,24 @@ class Learner:
         return output.loss * self.trainer.world_size
 
     def reference_logprobs(self, batch: MicroBatch) -> torch.Tensor:
-        """(N, T) log-probabilities under the reference: the same weights with the adapter switched off."""
-        with self.module.disable_adapter():
-            return self.logprobs(batch)
+        """(N, T) log-probabilities under the reference, see `arctic/reference.py`."""
+        assert self.reference is not None, "without a KL term there is no reference"
+        with self.reference.in_force() as module:
+            return self._score(module, batch)
 
     def logprobs(self, batch: MicroBatch) -> torch.Tensor:
         """(N, T) log-probabilities under the weights as they are, without gradient."""
-        with torch.no_grad(), self.reading(batch):
-            return score_rows(self.module, self.module, batch, self.scoring)[0]
+        return self._score(self.module, batch)
+
+    def _score(self, module: torch.nn.Module, batch: MicroBatch) -> torch.Tensor:
+        with torch.no_grad(), self.reading(batch, module):
+            return score_rows(module, module, batch, self.scoring)[0]
 
     @contextmanager
-    def reading(self, batch: MicroBatch) -> Iterator[None]:
-        """Inside, the model reads the layout of `batch`; a backward pass belongs inside, see `packed_mode`."""
-        packed = packed_mode(self.module) if "layout" in batch.inputs else nullcontext()
-        with packed, folded_scales(self.module):
+    def reading(self, batch: MicroBatch, module: torch.nn.Module | None = None) -> Iterator[None]:
+        """Inside, `module` (unset: the policy) reads the layout of `batch`; a backward pass belongs inside as well."""
+        model = module or self.module
+        with packed_mode(model) if "layout" in batch.inputs else nullcontext(), folded_scales(model):
             yield
 
     def pack(self, rows: list[TrainingRow], denominator: float = 1.0) -> MicroBatch:

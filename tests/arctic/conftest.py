@@ -10,6 +10,7 @@ it can learn in a few updates.
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -50,6 +51,27 @@ def toy_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     generation = GenerationConfig.from_pretrained(folder)
     generation.eos_token_id = [*generation.eos_token_id, *range(500, 500 + tiny_model.VOCABULARY // 10)]
     generation.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def wide_model(toy_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The toy model with linear layers of 64 and 192: NF4 works on blocks of 64 weights."""
+    import torch
+    from transformers import AutoConfig
+    from transformers import Qwen2ForCausalLM
+
+    folder = tmp_path_factory.mktemp("wide") / "model"
+    shutil.copytree(toy_model, folder)
+    config = AutoConfig.from_pretrained(folder)
+    config.update(dict(hidden_size=64, intermediate_size=192))
+    torch.manual_seed(0)
+    model = Qwen2ForCausalLM(config)
+    with torch.no_grad():
+        model.get_input_embeddings().weight.mul_(8.0)
+    generation_config = (folder / "generation_config.json").read_text()
+    model.save_pretrained(folder)
+    (folder / "generation_config.json").write_text(generation_config)
     return folder
 
 
@@ -106,7 +128,7 @@ def trainer_factory(one_rank: None, toy_recipe: dict[str, Any], monkeypatch: pyt
 
         import arctic_text2sql_r1.arctic  # noqa: F401  (registers the trainer)
 
-        recipe = dict(toy_recipe, checkpoint=[], **overrides)
+        recipe = {**toy_recipe, "checkpoint": [], **overrides}
         recipe.pop("code")
         monkeypatch.chdir(Path(recipe["rollouts_path"]).parent)
         config = get_config(recipe)
