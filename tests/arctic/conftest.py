@@ -102,7 +102,7 @@ def run_recipe(tmp_path: Path) -> Callable[..., ToyRun]:
             os.killpg(process.pid, 9)
             output, _ = process.communicate()
             pytest.fail(f"arctic_training did not end within {timeout_s} s:\n{output[-3000:]}")
-        return ToyRun(tmp_path, output, process.returncode)
+        return ToyRun(tmp_path, output, process.returncode, port=process.args[-1])
 
     return run
 
