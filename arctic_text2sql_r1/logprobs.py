@@ -17,6 +17,7 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from typing import Protocol
 
@@ -100,7 +101,9 @@ def chunked_logprobs(
         return _FrozenHead.apply(hidden, targets, score, chunk_positions)  # type: ignore[no-any-return, no-untyped-call]
     parts = list(zip(hidden.split(chunk_positions), targets.split(chunk_positions), strict=True))
     if differentiated and len(parts) > 1:
-        scored = [checkpoint(score, part, wanted, use_reentrant=False) for part, wanted in parts]
+        # A head draws no random numbers, whose states would be five kilobytes a chunk.
+        again = partial(checkpoint, score, use_reentrant=False, preserve_rng_state=False)
+        scored = [again(part, wanted) for part, wanted in parts]
     else:
         scored = [score(part, wanted) for part, wanted in parts]
     return torch.cat([logprobs for logprobs, _ in scored]), torch.cat([entropy for _, entropy in scored])

@@ -79,7 +79,7 @@ def pack_groups(
         tokens += prompt
         positions += range(len(prompt))
         for row in group:
-            written = row.completion_ids[:-1]
+            written = row.completion_ids[: _written(row)]
             sources += [last, *range(len(tokens), len(tokens) + len(written))][: len(row.completion_ids)]
             tokens += written
             positions += range(len(prompt), len(prompt) + len(written))

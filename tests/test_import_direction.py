@@ -23,7 +23,7 @@ FOUNDATION = {"types", "errors", "registry"}
 MATHS = {"advantages", "kl", "losses", "logprobs", "batch"}
 MODELS = {"adapters", "quantized", "run_folders"}
 ROOMS_OF_A_RUN = {"rollout", "rewards", "data", "evaluation", "monitor", "prompts", "databases"}
-TRAINING = ROOMS_OF_A_RUN | {"packed"} | MODELS | MATHS
+TRAINING = ROOMS_OF_A_RUN | {"lora", "packed"} | MODELS | MATHS
 
 # room -> rooms it may import, besides the foundation. What is missing here may not exist.
 ROOMS: dict[str, set[str]] = {
@@ -39,6 +39,7 @@ ROOMS: dict[str, set[str]] = {
     "logprobs": set(),
     "batch": set(),
     "attention": set(),
+    "lora": set(),
     "packed": {"attention", "batch", "logprobs"},
     "rollout": {"attention"},
     "adapters": set(),

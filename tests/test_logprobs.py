@@ -4,6 +4,7 @@
 """Log-probabilities read inside the head equal those from full logits, in value and in gradient, on a tiny Qwen2."""
 
 from collections.abc import Callable
+from itertools import accumulate
 from types import SimpleNamespace
 from typing import Any
 
@@ -35,14 +36,14 @@ CLOSE = dict(rtol=1e-4, atol=1e-5)
 Scores = tuple[torch.Tensor, torch.Tensor]
 
 
-def tiny_model(tied: bool = True) -> Any:
+def tiny_model(vocabulary: int = VOCABULARY, tied: bool = True) -> Any:
     """A random Qwen2 whose distributions are far from uniform."""
     from transformers import Qwen2Config
     from transformers import Qwen2ForCausalLM
 
     torch.manual_seed(0)
     config = Qwen2Config(
-        vocab_size=VOCABULARY,
+        vocab_size=vocabulary,
         hidden_size=HIDDEN,
         intermediate_size=48,
         num_hidden_layers=2,
@@ -55,29 +56,29 @@ def tiny_model(tied: bool = True) -> Any:
     return Qwen2ForCausalLM(config).eval()
 
 
-def lora_model() -> Any:
+def lora_model(vocabulary: int = VOCABULARY) -> Any:
     """The tied model with a live adapter."""
     from peft import LoraConfig
     from peft import get_peft_model
 
-    model = get_peft_model(tiny_model(), LoraConfig(r=2, target_modules=["q_proj", "v_proj", "down_proj"]))
+    model = get_peft_model(tiny_model(vocabulary), LoraConfig(r=2, target_modules=["q_proj", "v_proj", "down_proj"]))
     for name, parameter in model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.3)
     return model
 
 
-def lora_head_model() -> Any:
+def lora_head_model(vocabulary: int = VOCABULARY) -> Any:
     """The untied model with an adapter on the head itself as well."""
     from peft import LoraConfig
     from peft import get_peft_model
 
-    model = get_peft_model(tiny_model(tied=False), LoraConfig(r=2, target_modules=["q_proj", "lm_head"]))
+    model = get_peft_model(tiny_model(vocabulary, tied=False), LoraConfig(r=2, target_modules=["q_proj", "lm_head"]))
     torch.nn.init.normal_(model.base_model.model.lm_head.lora_B["default"].weight, std=0.3)
     return model
 
 
-MODELS: dict[str, Callable[[], Any]] = dict(
+MODELS: dict[str, Callable[..., Any]] = dict(
     tied=tiny_model, untied=lambda: tiny_model(tied=False), lora=lora_model, lora_head=lora_head_model
 )
 
@@ -223,6 +224,26 @@ def test_no_logits_of_many_chunks_are_kept_for_the_backward_pass() -> None:
             model(**batch.inputs, use_cache=False)
     assert len(kept) > 0
     assert [shape for shape in kept if shape[-1:] == (VOCABULARY,) and shape[0] != HIDDEN] == []
+
+
+def peak_bytes(kind: str, vocabulary: int, steps: int) -> int:
+    """Most memory that forward and backward pass of one micro-batch hold at once, weights apart."""
+    torch.manual_seed(0)
+    model = MODELS[kind](vocabulary)
+    batch = pack_rows(random_rows([(3, steps)] * 4), pad_token_id=0, denominator=1.0)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        logprobs, _ = score_rows(model, model, batch, Scoring(temperature=1.0, chunk_bytes=1 << 16))
+        logprobs.sum().backward()
+    events = [event for event in profile.profiler.kineto_results.events() if event.name() == "[memory]"]
+    return max(accumulate(event.nbytes() for event in sorted(events, key=lambda event: event.start_ns())))
+
+
+@pytest.mark.parametrize("kind", ["lora", "lora_head"])
+def test_peak_memory_does_not_grow_with_vocabulary_times_length(kind: str) -> None:
+    small, wide = peak_bytes(kind, vocabulary=500, steps=10), peak_bytes(kind, vocabulary=8000, steps=10)
+    long, both = peak_bytes(kind, vocabulary=500, steps=40), peak_bytes(kind, vocabulary=8000, steps=40)
+    # 160 positions of 8,000 logits are 5.1 MB; what grows with either alone may stay, with both together nothing.
+    assert both - wide < long - small + 3 * (1 << 16)
 
 
 @pytest.mark.parametrize("own_forward", [False, True])

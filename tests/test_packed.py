@@ -48,7 +48,7 @@ def with_lora(model: Any) -> Any:
     from peft import LoraConfig
     from peft import get_peft_model
 
-    adapted = get_peft_model(model, LoraConfig(r=2, target_modules="all-linear"))
+    adapted = get_peft_model(model, LoraConfig(r=2, lora_alpha=3, target_modules="all-linear"))
     for name, parameter in adapted.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.3)

@@ -12,7 +12,8 @@ of groups without spread leave loss and KL, but not the denominator.
 """
 
 import math
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextlib import nullcontext
 from typing import Any
 
@@ -38,6 +39,7 @@ from arctic_text2sql_r1.batch import split_rows
 from arctic_text2sql_r1.errors import TrainingError
 from arctic_text2sql_r1.logprobs import Scoring
 from arctic_text2sql_r1.logprobs import score_rows
+from arctic_text2sql_r1.lora import folded_scales
 from arctic_text2sql_r1.losses import PolicyLossInput
 from arctic_text2sql_r1.losses import loss_denominator
 from arctic_text2sql_r1.losses import policy_loss
@@ -165,9 +167,12 @@ class Learner:
         with torch.no_grad(), self.reading(batch, module):
             return score_rows(module, module, batch, self.scoring)[0]
 
-    def reading(self, batch: MicroBatch, module: torch.nn.Module | None = None) -> AbstractContextManager[None]:
+    @contextmanager
+    def reading(self, batch: MicroBatch, module: torch.nn.Module | None = None) -> Iterator[None]:
         """Inside, `module` (unset: the policy) reads the layout of `batch`; a backward pass belongs inside as well."""
-        return packed_mode(module or self.module) if "layout" in batch.inputs else nullcontext()
+        model = module or self.module
+        with packed_mode(model) if "layout" in batch.inputs else nullcontext(), folded_scales(model):
+            yield
 
     def pack(self, rows: list[TrainingRow], denominator: float = 1.0) -> MicroBatch:
         """One micro-batch in the layout that this model can read."""

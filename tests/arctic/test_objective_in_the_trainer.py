@@ -94,6 +94,23 @@ def test_updates_of_one_rollout_compare_themselves_with_the_sampling_policy(
         torch.testing.assert_close(row.old_logprobs, sampled[id(row)], rtol=0.0, atol=1e-5)
 
 
+@pytest.mark.parametrize(("dtype", "passes"), [("fp32", 0), ("bf16", 3)])
+def test_only_in_fp32_are_the_samplers_logprobs_taken_for_later_updates(
+    trainer_factory: Callable[..., Any],
+    toy_recipe: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    dtype: str,
+    passes: int,
+) -> None:
+    model = dict(toy_recipe["model"], dtype=dtype)
+    trainer = trainer_factory(model=model, updates_per_inner_epoch=4, train_iters=4, kl_coef=0)
+    scored: list[Any] = []
+    logprobs = trainer.learner.logprobs
+    monkeypatch.setattr(trainer.learner, "logprobs", lambda batch: scored.append(batch) or logprobs(batch))
+    trainer.update_policy(*rolled_out(trainer))
+    assert len(scored) == passes, "one for each update after the first, or none"
+
+
 def test_kl_is_zero_before_the_first_update_and_positive_after(trainer_factory: Callable[..., Any]) -> None:
     trainer = trainer_factory(kl_coef=0.1)
     rollout, advantages, keep = rolled_out(trainer)
