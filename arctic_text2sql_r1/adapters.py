@@ -57,19 +57,26 @@ def load_adapter(model: Any, folder: Path) -> None:
         raise ModelError(f"The adapter '{folder}' has no {ADAPTER_WEIGHTS}. Name a folder that was saved completely.")
     found = load_file(path)
     expected = get_peft_model_state_dict(model, save_embedding_layers=False)
-    faults = [f"missing {name}" for name in sorted(expected.keys() - found.keys())]
-    faults += [f"unexpected {name}" for name in sorted(found.keys() - expected.keys())]
-    faults += [
-        f"{name} has shape {tuple(found[name].shape)}, the model wants {tuple(expected[name].shape)}"
-        for name in sorted(found.keys() & expected.keys())
-        if found[name].shape != expected[name].shape
-    ]
+    faults = shape_differences(
+        found={name: list(tensor.shape) for name, tensor in found.items()},
+        expected={name: list(tensor.shape) for name, tensor in expected.items()},
+    )
     if len(faults) > 0:
         raise ModelError(
             f"The adapter '{folder}' does not fit its base model: {len(faults)} of {len(expected)} tensors differ, "
             f"first {'; '.join(faults[:3])}. Name the base model it was trained on."
         )
     set_peft_model_state_dict(model, found)
+
+
+def shape_differences(found: dict[str, list[int]], expected: dict[str, list[int]]) -> list[str]:
+    """One line for each tensor that is missing, unexpected or of another shape; empty when all fit."""
+    lines = [
+        *(f"'{name}' is missing" for name in expected if name not in found),
+        *(f"'{name}' is unexpected" for name in found if name not in expected),
+    ]
+    shared = [name for name in expected if name in found and list(found[name]) != list(expected[name])]
+    return lines + [f"'{name}' has shape {list(found[name])}, expected {list(expected[name])}" for name in shared]
 
 
 def trained_on(folder: Path) -> str:

@@ -3,7 +3,6 @@
 
 """A base in NF4 under the real engine and command: four bits, an adapter that learns, and the same base afterwards."""
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,30 +14,11 @@ from arctic_text2sql_r1.arctic.updates import training_rows
 from arctic_text2sql_r1.evaluation.models import load_policy
 from arctic_text2sql_r1.rollout.merged import merged_adapters
 from tests.arctic.toy_project import ToyRun
+from tests.arctic.toy_project import run_checkpoint
 
 pytestmark = pytest.mark.slow
 
 BuildTrainer = Callable[..., Any]
-
-
-@pytest.fixture(scope="session")
-def wide_model(toy_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The toy model with linear layers of 64 and 192: NF4 works on blocks of 64 weights."""
-    from transformers import AutoConfig
-    from transformers import Qwen2ForCausalLM
-
-    folder = tmp_path_factory.mktemp("wide") / "model"
-    shutil.copytree(toy_model, folder)
-    config = AutoConfig.from_pretrained(folder)
-    config.update(dict(hidden_size=64, intermediate_size=192))
-    torch.manual_seed(0)
-    model = Qwen2ForCausalLM(config)
-    with torch.no_grad():
-        model.get_input_embeddings().weight.mul_(8.0)
-    generation_config = (folder / "generation_config.json").read_text()
-    model.save_pretrained(folder)
-    (folder / "generation_config.json").write_text(generation_config)
-    return folder
 
 
 @pytest.fixture
@@ -111,19 +91,17 @@ def test_rollouts_share_prompts_and_merge_nothing_into_four_bits(
 def test_the_command_trains_saves_and_resumes_and_evaluation_loads_the_same_base(
     run_recipe: Callable[..., ToyRun], trainer_factory: BuildTrainer, quantized_recipe: dict[str, Any], tmp_path: Path
 ) -> None:
-    resume = dict(type="resume", output_dir=str(tmp_path / "resume"), save_every_n_steps=1, auto_resume=True)
-    adapter = dict(type="adapter", output_dir=str(tmp_path / "adapter"), save_end_of_training=True)
-    quantized_recipe["checkpoint"] = [adapter, resume]
+    quantized_recipe["checkpoint"] = run_checkpoint(tmp_path, save_every_n_steps=1)
     run = run_recipe(quantized_recipe)
     assert run.code == 0, run.output[-3000:]
     assert (run.metrics[0]["kl"], run.metrics[1]["kl"] > 0.0) == (0.0, True)
-    trainer = trainer_factory(checkpoint=[resume])
+    trainer = trainer_factory(checkpoint=quantized_recipe["checkpoint"])
     assert trainer.global_step == 2
-    evaluated = load_policy(str(tmp_path / "adapter" / "global_step_2"))
+    evaluated = load_policy(str(tmp_path / "run_1" / "last"))
     ids = torch.arange(5, 25).unsqueeze(0)
     with torch.no_grad():
         trained = trainer.model_unwrapped.eval()(input_ids=ids).logits
         assert torch.equal(evaluated.model(input_ids=ids).logits, trained)
-        unquantised = load_policy(str(tmp_path / "adapter" / "global_step_2"), dtype="float32").model
+        unquantised = load_policy(str(tmp_path / "run_1" / "last"), dtype="float32").model
         assert float((unquantised(input_ids=ids).logits - trained).abs().max()) > 1e-3
     assert evaluated.dtype == "float32 over nf4"

@@ -14,6 +14,7 @@ import torch
 from arctic_text2sql_r1.arctic.updates import training_rows
 from arctic_text2sql_r1.errors import ModelError
 from tests.arctic.toy_project import ToyRun
+from tests.arctic.toy_project import run_checkpoint
 
 pytestmark = pytest.mark.slow
 
@@ -148,7 +149,7 @@ def test_an_adapter_of_another_base_is_continued_with_a_warning(
 def test_a_resumed_run_compares_with_the_adapter_that_it_started_from(
     with_form: BuildTrainer, starting_adapter: Path, tmp_path: Path
 ) -> None:
-    resume = [dict(type="resume", output_dir=str(tmp_path / "resume"), save_every_n_steps=1, auto_resume=True)]
+    resume = run_checkpoint(tmp_path / "runs", save_every_n_steps=1)
     trainer = with_form("continued adapter", checkpoint=resume)
     update = rolled_out(trainer)
     _, before = scored(trainer, update)
@@ -177,8 +178,8 @@ def test_two_ranks_continue_an_adapter_and_save_the_policy_alone(
     assert run.metrics[1]["kl"] > 0.0
     from safetensors.torch import load_file
 
-    folder = tmp_path / "adapter" / "global_step_2"
-    assert [path.name for path in folder.iterdir() if path.is_dir()] == []
+    folder = tmp_path / "run_1" / "last"
+    assert [path.name for path in folder.iterdir() if path.is_dir()] == ["resume"]
     assert (
         load_file(folder / "adapter_model.safetensors").keys()
         == load_file(starting_adapter / "adapter_model.safetensors").keys()
