@@ -21,13 +21,14 @@ PACKAGE = "arctic_text2sql_r1"
 ROOT = Path(__file__).resolve().parent.parent / PACKAGE
 FOUNDATION = {"types", "errors", "registry"}
 MATHS = {"advantages", "kl", "losses", "logprobs", "batch"}
-TRAINING = {"rollout", "rewards", "data", "evaluation", "monitor", "prompts", "databases"} | MATHS
+TRAINING = {"rollout", "rewards", "data", "evaluation", "monitor", "prompts", "databases", "run_folders"} | MATHS
 
 # room -> rooms it may import, besides the foundation. What is missing here may not exist.
 ROOMS: dict[str, set[str]] = {
     "types": set(),
     "errors": set(),
     "registry": set(),
+    "run_folders": set(),
     "prompts": set(),
     "databases": set(),
     "advantages": set(),
@@ -38,7 +39,7 @@ ROOMS: dict[str, set[str]] = {
     "rollout": set(),
     "data": {"databases", "prompts"},
     "rewards": {"databases", "prompts"},
-    "evaluation": {"rollout", "prompts", "databases", "data"},
+    "evaluation": {"rollout", "prompts", "databases", "data", "run_folders"},
     "monitor": {"rollout", "prompts", "databases", "data"},
     "scoring": {"rewards", "prompts", "databases", "data"},
     "arctic": TRAINING,

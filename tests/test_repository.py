@@ -60,7 +60,7 @@ def test_no_text_file_names_a_path_of_somebodys_machine() -> None:
 
 def test_a_machine_path_is_recognised_and_a_relative_one_is_not() -> None:
     assert MACHINE_PATH.search("model: " + "/home" + "/ada/qwen")
-    assert not MACHINE_PATH.search("data: ../shared/work/spider, https://example.org/home/page, ~/opt/x")
+    assert not MACHINE_PATH.search("data: ../data/spider, https://example.org/home/page, ~/opt/x")
 
 
 def test_torch_is_pinned_exactly_and_without_a_build_suffix() -> None:

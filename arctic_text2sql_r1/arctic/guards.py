@@ -90,6 +90,9 @@ class Guards:
 
     def check(self, metrics: Mapping[str, float]) -> list[str]:
         """The alarms that one more step sets off, as text. Rank 0 only: it decides for all, see `act`."""
+        if metrics.get("rollbacks", 0) > self.rollbacks:  # replayed
+            self.rollbacks = int(metrics["rollbacks"])
+            self.alarms.forget_collapse()
         return self.alarms.check(metrics)
 
     def replay(self, metrics_log: Path) -> None:
@@ -99,21 +102,29 @@ class Guards:
 
     def act(self) -> None:
         """Stops the run, or restores the best weights, when rank 0's alarms say so; all ranks do the same."""
-        reason, collapse = gather((self._reason_to_stop(), self.alarms.lasting_collapse))[0]
+        reason, collapse, self.rollbacks = gather(
+            (self._reason_to_stop(), self.alarms.lasting_collapse, self.rollbacks)
+        )[0]
         if reason is not None:
             raise TrainingError(reason)
         if collapse is not None and self.config.guards.rollback:
             self._roll_back(collapse)
 
     def _roll_back(self, collapse: str) -> None:
+        update = self.trainer.global_step
         if self.rollbacks == MAX_ROLLBACKS:
             raise TrainingError(
-                f"Training was stopped after update {self.trainer.global_step}: the best checkpoint was restored "
-                f"{MAX_ROLLBACKS} times, and again {collapse}"
+                f"Training was stopped after update {update}: the best checkpoint was restored {MAX_ROLLBACKS} times, "
+                f"and again {collapse}"
             )
         self.rollbacks += 1
-        self.trainer.restore_best()
+        best = self.trainer.restore_best()
         self.alarms.forget_collapse()
+        if self.trainer.global_rank == 0:
+            print(
+                f"[grpo] WARNING: after update {update} the weights of update {best.step} were restored (execution "
+                f"accuracy {best.accuracy:.3f}; rollback {self.rollbacks} of {MAX_ROLLBACKS}), because {collapse}"
+            )
 
     def _reason_to_stop(self) -> str | None:
         limit, flat = self.config.guards.abort_after, self.alarms.flat_steps

@@ -27,9 +27,10 @@ def plan_lines(trainer: Any) -> Iterator[str]:
     yield f"trainable parameters: {trainable:,} of {total:,} ({trainable / total:.2%})"
     if trainer.global_step > 0:
         yield f"continuing after update {trainer.global_step} (epoch {trainer.epoch_idx})"
+    if len(trainer.run_checkpoints) > 0 and (config.eval_interval == 0 or trainer.eval_dataloader is None):
+        yield "no evaluation (data.eval_sources, eval_interval), so no checkpoint will be called best"
     if trainer.global_step >= trainer.metrics.max_iter:
-        folders = ", ".join(f"'{engine.config.output_dir}'" for engine in trainer.checkpoint_engines)
-        yield f"all {trainer.metrics.max_iter} updates are already made; to train anew remove {folders}"
+        yield f"all {trainer.metrics.max_iter} updates are already made; to train anew set auto_resume: false"
 
 
 def batch_arithmetic(trainer: Any) -> str:

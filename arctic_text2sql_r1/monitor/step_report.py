@@ -185,6 +185,7 @@ METRICS = {
     "reward/NAME": "mean of one reward component over the completions it applies to",
     "lr": "learning rate of the step's last update",
     "iter": "optimizer updates made so far",
+    "rollbacks": "how often `guards.rollback` has restored the best checkpoint",
     "epoch": "passes over the questions finished so far",
     "tokens_per_s": "completion tokens generated per second",
     "seconds_generate": "seconds spent generating",

@@ -106,7 +106,7 @@ def trainer_factory(one_rank: None, toy_recipe: dict[str, Any], monkeypatch: pyt
 
         import arctic_text2sql_r1.arctic  # noqa: F401  (registers the trainer)
 
-        recipe = dict(toy_recipe, checkpoint=[], **overrides)
+        recipe = {**toy_recipe, "checkpoint": [], **overrides}
         recipe.pop("code")
         monkeypatch.chdir(Path(recipe["rollouts_path"]).parent)
         config = get_config(recipe)

@@ -19,8 +19,11 @@ from arctic_text2sql_r1.arctic.guards import Guards
 from arctic_text2sql_r1.data.jsonl import append_json_lines
 from arctic_text2sql_r1.data.jsonl import read_json_log
 from arctic_text2sql_r1.errors import TrainingError
+from arctic_text2sql_r1.run_folders import RunFolder
 from tests.arctic.toy_project import PROJECT
 from tests.arctic.toy_project import ToyRun
+from tests.arctic.toy_project import few_questions
+from tests.arctic.toy_project import run_checkpoint
 
 pytestmark = pytest.mark.slow
 
@@ -76,14 +79,14 @@ def test_a_loss_broken_on_one_rank_ends_both_at_once_and_is_not_saved(
 ) -> None:
     (tmp_path / "breaking.py").write_text((PROJECT / "train.py").read_text() + BREAKS_ON_RANK_1)
     toy_recipe.update(SMALL, type="breaking", code=str(tmp_path / "breaking.py"), exit_iteration=4)
-    toy_recipe["checkpoint"] = [dict(type="adapter", output_dir=str(tmp_path / "adapter"), save_every_n_steps=1)]
+    toy_recipe["checkpoint"] = run_checkpoint(tmp_path / "runs", save_every_n_steps=1)
     run = run_recipe(toy_recipe, ranks=2)
     dump = tmp_path / "broken-update-2.rank1.jsonl"
     assert run.code != 0 and time.time() - dump.stat().st_mtime < 60
     # The launcher ends the ranks that are left once the first has told its error.
     message = f"Update 2 was stopped, and nothing of it saved: the loss is nan on rank 1, see '{dump}'"
     assert f"TrainingError: {message}" in run.output, run.output[-3000:]
-    assert [path.name for path in (tmp_path / "adapter").iterdir()] == ["global_step_1"]
+    assert RunFolder(tmp_path / "runs" / "run_1").steps() == [1]
 
 
 def test_a_run_without_any_spread_stops_after_the_steps_it_was_given(trainer_factory: Callable[..., Any]) -> None:
@@ -92,6 +95,37 @@ def test_a_run_without_any_spread_stops_after_the_steps_it_was_given(trainer_fac
     with pytest.raises(TrainingError, match="stopped after update 3: for 3 steps in a row every group's rewards"):
         trainer.train()
     assert len(read_json_log(trainer.config.train_log_metrics_path)) == 3
+
+
+def test_a_collapse_that_lasts_restores_the_best_weights_a_few_times_and_then_ends(
+    trainer_factory: Callable[..., Any], toy_recipe: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    questions = [few_questions(tmp_path, 4)]
+    data = {**toy_recipe["data"], "sources": questions, "eval_sources": questions}
+    checkpoint = run_checkpoint(tmp_path / "runs", save_every_n_steps=1)
+    recipe = dict(data=data, checkpoint=checkpoint, eval_interval=1, rewards=["toy_rewards:share_of_letter_e"])
+    trainer = trainer_factory(guards=dict(rollback=True), exit_iteration=3, epochs=3, **recipe, **SMALL)
+    trainer.train()
+    adapter = next(p for name, p in trainer.model_unwrapped.named_parameters() if "lora_B" in name)
+    last = adapter.detach().clone()
+    for number in (1, 2, 3):
+        collapse(trainer)
+        trainer.guards.act()
+        assert (
+            f"weights of update 1 were restored (execution accuracy 0.000; rollback {number}"
+            in capsys.readouterr().out
+        )
+        assert not torch.equal(adapter, last) and trainer.global_step == 3
+        trainer.guards.act()  # the alarm is over, nothing more happens
+    collapse(trainer)
+    with pytest.raises(TrainingError, match="restored 3 times, and again KL to the reference"):
+        trainer.guards.act()
+
+
+def collapse(trainer: Any) -> None:
+    """Sixteen steps far from the reference: an alarm at the fifth that has lasted more than ten."""
+    for _ in range(16):
+        trainer.guards.check(dict(kl=3.0, equal_groups=0.5))
 
 
 def test_a_resumed_run_remembers_what_its_alarms_have_seen(tmp_path: Path) -> None:

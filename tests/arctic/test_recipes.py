@@ -79,6 +79,7 @@ BAD_RECIPES = {
     "three sides": (dict(clip_range=[0.1, 0.2, 0.3]), "clip_range"),
     "no ratio, two epochs": (dict(objective="rloo", inner_epochs=2, checkpoint=[]), "right only while the policy"),
     "uneven updates": (dict(updates_per_inner_epoch=3, checkpoint=[]), "does not divide the 8 prompts"),
+    "nothing to roll back to": (dict(guards=dict(rollback=True)), "guards.rollback restores the checkpoint `best`"),
     "unknown key": (dict(temprature=1.0), "temprature"),
     "no room for a prompt": (dict(max_new_tokens=256), "leaves no room for a prompt"),
     "silent run": (dict(train_log_iter_interval=0), "use 1"),
