@@ -33,6 +33,8 @@ from arctic_text2sql_r1.arctic.checkpoint_state import run_facts
 from arctic_text2sql_r1.arctic.checkpoint_state import set_random_state
 from arctic_text2sql_r1.arctic.checkpoint_state import trainable_shapes
 from arctic_text2sql_r1.arctic.checkpoint_state import write_json
+from arctic_text2sql_r1.arctic.models import check_origin
+from arctic_text2sql_r1.arctic.models import origin
 from arctic_text2sql_r1.arctic.ranks import gather
 from arctic_text2sql_r1.errors import ModelError
 from arctic_text2sql_r1.errors import TrainingError
@@ -139,6 +141,7 @@ class RunCheckpointEngine(HFCheckpointEngine):
                 global_step=self.trainer.global_step,
                 wandb_run_id=self.trainer.wandb_run_id,
                 facts=run_facts(self.trainer),
+                origin=origin(self.trainer.config),
                 trainable=trainable_shapes(model.module),
             )
             write_json(folder / STATE, state)
@@ -262,6 +265,7 @@ class RunCheckpointEngine(HFCheckpointEngine):
     def _restore(self, model: Any, folder: Path) -> dict[str, Any]:
         """Loads weights, optimizer and schedule of `folder` if they are this run's; returns the folder's state."""
         state: dict[str, Any] = json.loads((folder / RESUME / STATE).read_text())
+        check_origin(str(folder), saved=state["origin"], current=origin(self.trainer.config))
         require_same_run(folder, state, run_facts(self.trainer), trainable_shapes(model.module))
         # Frozen weights are not in the checkpoint, so DeepSpeed must not insist on them; ours were compared above.
         path, _ = model.load_checkpoint(folder / RESUME, tag=SHARDS, load_module_strict=False)

@@ -14,8 +14,10 @@ from typing import Any
 import numpy
 import torch
 
+from arctic_text2sql_r1.adapters import shape_differences
+from arctic_text2sql_r1.arctic.models import origin
 from arctic_text2sql_r1.errors import ModelError
-from arctic_text2sql_r1.evaluation.models import shape_differences
+from arctic_text2sql_r1.quantized import NF4
 
 
 def provenance(trainer: Any) -> dict[str, Any]:
@@ -30,6 +32,9 @@ def provenance(trainer: Any) -> dict[str, Any]:
         global_step=trainer.global_step,
         execution_accuracy=trainer.evaluated_accuracy,
         seed=config.seed,
+        dtype=str(config.model.dtype.value).removeprefix("torch."),
+        quantization=NF4 if config.model.type == "quantized" else None,
+        **origin(config),
     )
 
 
@@ -49,6 +54,7 @@ def run_facts(trainer: Any) -> dict[str, Any]:
     return dict(
         ranks=trainer.world_size,
         zero_stage=int(trainer.model.zero_optimization_stage()),
+        model_type=config.model.type,
         optimizer=config.optimizer.type,
         dtype=str(config.model.dtype),
         seed=config.seed,

@@ -20,6 +20,8 @@ from typing import Union
 import torch
 from arctic_training.checkpoint.ds_engine import DSCheckpointEngine
 from arctic_training.checkpoint.hf_engine import HFCheckpointEngine
+from arctic_training.model.hf_factory import HFModelFactory
+from arctic_training.model.liger_factory import LigerModelFactory
 from arctic_training.scheduler.hf_factory import HFSchedulerFactory
 from arctic_training.trainer.sft_trainer import SFTTrainer
 
@@ -34,10 +36,13 @@ from arctic_text2sql_r1.arctic.metrics import GRPOMetrics
 from arctic_text2sql_r1.arctic.metrics import UpdateStatistics
 from arctic_text2sql_r1.arctic.metrics import component_means
 from arctic_text2sql_r1.arctic.metrics import rollout_records
+from arctic_text2sql_r1.arctic.models import PolicyModelFactory
+from arctic_text2sql_r1.arctic.models import QuantizedModelFactory
 from arctic_text2sql_r1.arctic.plan import plan_lines
 from arctic_text2sql_r1.arctic.ranks import gather
 from arctic_text2sql_r1.arctic.ranks import reduce_max
 from arctic_text2sql_r1.arctic.ranks import reduce_sum
+from arctic_text2sql_r1.arctic.ranks import release_shared_memory
 from arctic_text2sql_r1.arctic.sampling import ScoredRollout
 from arctic_text2sql_r1.arctic.sampling import sample_step
 from arctic_text2sql_r1.arctic.schedule import UpdateSchedulerFactory
@@ -69,6 +74,9 @@ class GRPOTrainer(SFTTrainer):
     config: GRPOTrainerConfig
     data_factory: Text2SQLDataFactory
     scheduler_factory: Union[UpdateSchedulerFactory, HFSchedulerFactory]  # noqa: UP007
+    model_factory: Union[  # noqa: UP007
+        PolicyModelFactory, QuantizedModelFactory, HFModelFactory, LigerModelFactory
+    ]
     # The framework's registry reads typing.Union only, not the `|` form.
     checkpoint_engine: Union[RunCheckpointEngine, DSCheckpointEngine, HFCheckpointEngine]  # noqa: UP007
 
@@ -80,6 +88,7 @@ class GRPOTrainer(SFTTrainer):
         """Completes what the framework's constructor built; does nothing in its data-preparation mode."""
         if not hasattr(self, "metrics"):
             return
+        release_shared_memory()
         _disable_dropout(self.model_unwrapped)
         self.metrics = GRPOMetrics(self)
         self.judge = SQLJudge(

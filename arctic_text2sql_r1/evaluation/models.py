@@ -15,7 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from arctic_text2sql_r1.adapters import shape_differences
 from arctic_text2sql_r1.errors import ModelError
+from arctic_text2sql_r1.quantized import NF4
+from arctic_text2sql_r1.quantized import load_nf4
 from arctic_text2sql_r1.run_folders import DAMAGED
 from arctic_text2sql_r1.run_folders import INCOMPLETE
 from arctic_text2sql_r1.run_folders import MANIFEST
@@ -25,6 +28,7 @@ from arctic_text2sql_r1.run_folders import read_manifest
 
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
+DTYPES = ("float32", "bfloat16", "float16")
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,12 @@ class LoadedPolicy:
     tokenizer: Any
     source: PolicySource
     adapter: AdapterFingerprint | None
+
+    @property
+    def dtype(self) -> str:
+        """What the model computes in, and that its base is quantised if it is."""
+        name = str(self.model.dtype).removeprefix("torch.")
+        return f"{name} over {NF4}" if getattr(self.model, "is_loaded_in_4bit", False) else name
 
     @property
     def context_length(self) -> int | None:
@@ -181,16 +191,6 @@ def require_intact(folder: str | Path) -> None:
         raise ModelError(f"The checkpoint '{folder}' is damaged: {fault}. Name another, such as the run's 'best'.")
 
 
-def shape_differences(found: dict[str, list[int]], expected: dict[str, list[int]]) -> list[str]:
-    """One line for each tensor that is missing, unexpected or of another shape; empty when all fit."""
-    lines = [
-        *(f"'{name}' is missing" for name in expected if name not in found),
-        *(f"'{name}' is unexpected" for name in found if name not in expected),
-    ]
-    shared = [name for name in expected if name in found and list(found[name]) != list(expected[name])]
-    return lines + [f"'{name}' has shape {list(found[name])}, expected {list(expected[name])}" for name in shared]
-
-
 def load_policy(
     path_or_name: str,
     adapter: str | None = None,
@@ -200,8 +200,9 @@ def load_policy(
 ) -> LoadedPolicy:
     """Load a model, or a model with an adapter, ready to generate.
 
-    `path_or_name` may itself be an adapter folder (see `find_policy`); `dtype` auto is float32 on a CPU, else
-    bfloat16 where the GPU computes in it and float16 where not. Raises `ModelError` before loading what is unusable.
+    `path_or_name` may itself be an adapter folder (see `find_policy`). `dtype` auto is float32 on a CPU, else
+    bfloat16 where the GPU computes in it and float16 where not; an adapter that was trained over NF4 is put on the
+    same NF4 base again, unless `dtype` names another. Raises `ModelError` before loading what is unusable.
     """
     found = find_policy(path_or_name, base_model=base_model)
     source = found if adapter is None else PolicySource(base=found.base, adapter=adapter)
@@ -209,7 +210,7 @@ def load_policy(
     fingerprint = None if source.adapter is None else adapter_fingerprint(source.adapter)
     tokenizer = _load_tokenizer(source.tokenizer)
     device = _device(device)
-    model = _load_model(source.base, dtype=_dtype(dtype, device))
+    model = _load_model(source.base, dtype, device, record=training_record(source) or {})
     if source.adapter is not None and fingerprint is not None:
         model = _add_adapter(model, adapter=source.adapter, fingerprint=fingerprint)
     return LoadedPolicy(model=model.to(device).eval(), tokenizer=tokenizer, source=source, adapter=fingerprint)
@@ -230,11 +231,14 @@ def _load_tokenizer(name: str) -> Any:
     return tokenizer
 
 
-def _load_model(name: str, dtype: Any) -> Any:
+def _load_model(name: str, dtype: str, device: str, record: dict[str, Any]) -> Any:
     from transformers import AutoModelForCausalLM
 
     try:
-        return AutoModelForCausalLM.from_pretrained(name, dtype=dtype)
+        if dtype == NF4 or (dtype == "auto" and record.get("quantization") == NF4):
+            # Rounded before it is quantised, as in training.
+            return load_nf4(name, dtype=_dtype(record.get("dtype", "auto"), device), device=device)
+        return AutoModelForCausalLM.from_pretrained(name, dtype=_dtype(dtype, device))
     except (OSError, ValueError) as error:
         raise ModelError(f"Cannot load a model from '{name}': {error}") from error
 
@@ -291,11 +295,10 @@ def _device(name: str) -> str:
 def _dtype(name: str, device: str) -> Any:
     import torch
 
-    known = dict(float32=torch.float32, bfloat16=torch.bfloat16, float16=torch.float16)
-    if name in known:
-        return known[name]
+    if name in DTYPES:
+        return getattr(torch, name)
     if name != "auto":
-        raise ModelError(f"Unknown dtype '{name}'. Known: auto, {', '.join(known)}.")
+        raise ModelError(f"Unknown dtype '{name}'. Known: auto, {', '.join(DTYPES)}, {NF4}.")
     if not device.startswith("cuda"):
         return torch.float32
     return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16

@@ -29,6 +29,13 @@ pytestmark = pytest.mark.slow
 
 SMALL = dict(micro_batch_size=4, num_samples_per_prompt=2, max_new_tokens=8)
 
+
+@pytest.fixture
+def toy_recipe(toy_recipe: dict[str, Any], tmp_path: Path) -> dict[str, Any]:
+    """The toy recipe with a few questions, which take less time to prepare."""
+    return {**toy_recipe, "data": {**toy_recipe["data"], "sources": [few_questions(tmp_path, 64)]}}
+
+
 # What `train.py` is to a recipe, with a hook overridden as a user would: the loss of one rank breaks at update 2.
 BREAKS_ON_RANK_1 = """
 from arctic_text2sql_r1.arctic.trainer import GRPOTrainer

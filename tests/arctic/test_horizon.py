@@ -6,6 +6,7 @@
 import math
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,11 +16,18 @@ from arctic_training.scheduler.hf_factory import HFSchedulerConfig
 
 from arctic_text2sql_r1.arctic.schedule import UpdateSchedulerFactory
 from tests.arctic.toy_project import ToyRun
+from tests.arctic.toy_project import few_questions
 
 pytestmark = pytest.mark.slow
 
 SCHEDULE = dict(name="cosine", warmup_ratio=0.25)
 SMALL = dict(num_samples_per_prompt=2, max_new_tokens=4, train_iters=8)
+
+
+@pytest.fixture
+def toy_recipe(toy_recipe: dict[str, Any], tmp_path: Path) -> dict[str, Any]:
+    """The toy recipe with a few questions, which take less time to prepare."""
+    return {**toy_recipe, "data": {**toy_recipe["data"], "sources": [few_questions(tmp_path, 64)]}}
 
 
 def expected_rate(update: int, updates: int = 8, warmup: int = 2, peak: float = 2e-3) -> float:

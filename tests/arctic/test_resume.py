@@ -33,8 +33,9 @@ CLOCKS = ("seconds_generate", "seconds_reward", "seconds_train", "tokens_per_s",
 # Recipe keys that differ, the update after which the run is killed, updates in all. Seven questions: two rollouts of
 # three prompts, or three of two, make an epoch.
 RUNS: dict[str, tuple[dict[str, Any], int, int]] = {
-    "accumulation 3, mid-epoch": (dict(micro_batch_size=1, gradient_accumulation_steps=3), 3, 5),
-    "accumulation 1, end of an epoch": (dict(micro_batch_size=3), 4, 6),
+    "accumulation 3, end of an epoch": (dict(micro_batch_size=1, gradient_accumulation_steps=3), 4, 6),
+    "accumulation 1, mid-epoch": (dict(micro_batch_size=3), 3, 5),
+    "NF4, accumulation 1, end of an epoch": (dict(micro_batch_size=3, model=dict(type="quantized")), 4, 6),
     "two by two updates per rollout": (dict(micro_batch_size=2, inner_epochs=2, updates_per_inner_epoch=2), 4, 12),
     "ZeRO-3": (dict(micro_batch_size=2, deepspeed=dict(zero_optimization=dict(stage=3))), 2, 4),
     "optimizer on the CPU, bf16": (
@@ -70,12 +71,12 @@ def train(trainer: Any) -> torch.Tensor:
 
 @pytest.mark.parametrize("name", RUNS)
 def test_a_resumed_run_repeats_the_uninterrupted_one(
-    trainer_factory: Callable[..., Any], toy_recipe: dict[str, Any], tmp_path: Path, name: str
+    trainer_factory: Callable[..., Any], toy_recipe: dict[str, Any], wide_model: Path, tmp_path: Path, name: str
 ) -> None:
     changes, killed_after, updates = RUNS[name]
     keys = {**changes, "data": {**toy_recipe["data"], "sources": [few_questions(tmp_path, 7)]}, "epochs": 9}
     keys.update(exit_iteration=updates, rewards=["toy_rewards:share_of_letter_e"])
-    keys["model"] = {**toy_recipe["model"], **changes.get("model", {})}
+    keys["model"] = {**toy_recipe["model"], "name_or_path": str(wide_model), **changes.get("model", {})}
     saving = run_checkpoint(tmp_path / "straight", save_every_n_steps=killed_after, keep_last=9)
     weights = train(trainer_factory(checkpoint=saving, **keys))
     straight = ToyRun(tmp_path, output="", code=0)
@@ -89,16 +90,19 @@ def test_a_resumed_run_repeats_the_uninterrupted_one(
     assert (figures(straight), samples(straight)) == expected
 
 
-@pytest.mark.parametrize("accumulation", [1, 3])
+# Both are saved after update 4: at the end of an epoch of two rollouts, in the middle of one of three.
+@pytest.mark.parametrize(("model", "accumulation", "questions"), [("policy", 1, 5), ("quantized", 3, 19)])
 def test_two_killed_ranks_continue_as_if_they_had_not_been(
     run_recipe: RunRecipe,
     trainer_factory: Callable[..., Any],
     toy_recipe: dict[str, Any],
+    wide_model: Path,
     tmp_path: Path,
+    model: str,
     accumulation: int,
+    questions: int,
 ) -> None:
-    # Saved after update 4: in the middle of an epoch of three rollouts, or at the end of one of two.
-    questions = 7 if accumulation == 1 else 13
+    toy_recipe["model"].update(type=model, name_or_path=str(wide_model))
     toy_recipe["data"]["sources"] = [few_questions(tmp_path, questions)]
     toy_recipe.update(micro_batch_size=1, gradient_accumulation_steps=accumulation, epochs=9, exit_iteration=9)
     toy_recipe.update(

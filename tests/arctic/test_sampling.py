@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,8 +25,15 @@ from arctic_text2sql_r1.arctic.sampling import sample_step
 from arctic_text2sql_r1.monitor.rollouts import RolloutRecord
 from arctic_text2sql_r1.monitor.rollouts import read_rollouts
 from arctic_text2sql_r1.rollout.base import Rollout
+from tests.arctic.toy_project import few_questions
 
 SMALL = dict(micro_batch_size=4, num_samples_per_prompt=2, max_new_tokens=4)
+
+
+@pytest.fixture
+def toy_recipe(toy_recipe: dict[str, Any], tmp_path: Path) -> dict[str, Any]:
+    """The toy recipe with a few questions, which take less time to prepare."""
+    return {**toy_recipe, "data": {**toy_recipe["data"], "sources": [few_questions(tmp_path, 64)]}}
 
 
 def scored_groups(*keep: bool) -> ScoredRollout:
@@ -82,13 +90,20 @@ def test_rollout_prompts_are_those_that_the_loader_serves() -> None:
 
 
 def test_fresh_prompts_depend_on_seed_and_rollout_alone() -> None:
-    def draw(seed: int, rollout_number: int) -> list[int]:
+    def draw(seed: int, rollout_number: int, epoch: int = 0) -> list[int]:
+        """The order of the prompts that are outside of all rollouts asked for here."""
         sampler = PromptBatchSampler(size=50, prompts_per_rank=3, rank=0, world_size=1, seed=seed)
-        sampler.set_position(epoch=rollout_number, first_batch=1)
-        return list(islice(fresh_prompts(sampler, rollout_number), 10))
+        used = {prompt for s in (1, 2) for n in (2, 3) for prompt in replace_seed(sampler, s).rollout_prompts(n)}
+        sampler.set_position(epoch=epoch)
+        drawn = islice(fresh_prompts(sampler, rollout_number), 47)
+        return [prompt for prompt in drawn if prompt not in used]
 
-    assert draw(1, 2) == draw(1, 2)
-    assert draw(1, 2) != draw(1, 3) != draw(2, 3)
+    assert draw(1, 2) == draw(1, 2, epoch=3)
+    assert draw(1, 2) != draw(1, 3) and draw(1, 3) != draw(2, 3)
+
+
+def replace_seed(sampler: PromptBatchSampler, seed: int) -> PromptBatchSampler:
+    return PromptBatchSampler(size=sampler.size, prompts_per_rank=3, rank=0, world_size=1, seed=seed)
 
 
 @pytest.mark.slow

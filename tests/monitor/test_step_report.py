@@ -99,9 +99,10 @@ def test_merging_two_ranks_gives_the_metrics_of_all_rows() -> None:
 
 
 def test_interleaved_groups_are_told_apart_by_id() -> None:
-    verdicts, rewards = [RIGHT, NO_SQL, RIGHT, NO_SQL], [1.0, 0.0, 1.0, 0.0]
-    mixed = count_step([completion(1)] * 4, verdicts, rewards, ["a", "b", "a", "b"], keep=[False] * 4)
-    assert (mixed.groups, mixed.equal_groups, mixed.too_easy, mixed.too_hard) == (2, 2, 1, 1)
+    # group a: both right; b: neither; c: one right, and yet no spread in the rewards
+    verdicts, rewards = [RIGHT, NO_SQL, RIGHT, NO_SQL, RIGHT, NO_SQL], [1.0, 0.0, 1.0, 0.0, 1.0, 1.0]
+    mixed = count_step([completion(1)] * 6, verdicts, rewards, ["a", "b", "a", "b", "c", "c"], keep=[False] * 6)
+    assert (mixed.groups, mixed.equal_groups, mixed.too_easy, mixed.too_hard) == (3, 3, 1, 2)
 
 
 def test_sequences_of_different_lengths_are_refused() -> None:
