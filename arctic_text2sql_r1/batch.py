@@ -23,7 +23,9 @@ class TrainingRow:
 
     `keep` is false for rows of a group without spread: they carry neither advantage nor KL, but count in the
     denominator. `counted` is false for rows that are masked out altogether: they count nowhere. `old_logprobs` and
-    `ref_logprobs` (length of the completion,) are None until they are scored, see `remember_logprobs`.
+    `ref_logprobs` (length of the completion,) are None until they are scored, see `remember_logprobs`;
+    `policy_logprobs` are those of the latest pass, for whoever must explain it. `index` is the row's place in its
+    rollout.
     """
 
     prompt_ids: Sequence[int]
@@ -33,6 +35,8 @@ class TrainingRow:
     counted: bool = True
     old_logprobs: torch.Tensor | None = None
     ref_logprobs: torch.Tensor | None = None
+    policy_logprobs: torch.Tensor | None = None
+    index: int = -1
 
 
 @dataclass
@@ -56,6 +60,7 @@ class MicroBatch:
     rows: Sequence[TrainingRow] = ()
     old_logprobs: torch.Tensor | None = None
     ref_logprobs: torch.Tensor | None = None
+    policy_logprobs: torch.Tensor | None = None
 
     @property
     def tokens(self) -> int:
@@ -127,7 +132,7 @@ def _padded(
 
 
 def remember_logprobs(
-    batch: MicroBatch, field: Literal["old_logprobs", "ref_logprobs"], logprobs: torch.Tensor
+    batch: MicroBatch, field: Literal["old_logprobs", "ref_logprobs", "policy_logprobs"], logprobs: torch.Tensor
 ) -> None:
     """Gives `batch` and each of its rows their share of `logprobs` (N, T), detached, under the name `field`."""
     setattr(batch, field, logprobs.detach())

@@ -79,6 +79,7 @@ BAD_RECIPES = {
     "three sides": (dict(clip_range=[0.1, 0.2, 0.3]), "clip_range"),
     "no ratio, two epochs": (dict(objective="rloo", inner_epochs=2, checkpoint=[]), "right only while the policy"),
     "uneven updates": (dict(updates_per_inner_epoch=3, checkpoint=[]), "does not divide the 8 prompts"),
+    "nothing to roll back to": (dict(guards=dict(rollback=True)), "guards.rollback restores the checkpoint `best`"),
     "NF4 alone": (dict(model=dict(type="quantized", name_or_path="x")), "cannot be trained and there is no adapter"),
     "no such adapter": (
         dict(model=dict(name_or_path="x", adapter="no/such")),
@@ -191,11 +192,17 @@ def test_a_value_of_the_recipe_replaces_the_presets(toy_recipe: dict[str, Any]) 
 
 
 def test_plan_horizon_and_position_count_every_update_of_a_rollout(trainer_factory: Callable[..., Any]) -> None:
+    from arctic_text2sql_r1.arctic.plan import batch_arithmetic
+
     trainer = trainer_factory(inner_epochs=2, updates_per_inner_epoch=4, epochs=3, exit_iteration=16)
     rollouts = len(trainer.train_dataloader)
     assert rollouts == 200, "1,600 questions, eight prompts per rollout"
     assert trainer.training_horizon == 3 * 200 * 8
-    assert "x 3 epochs x 2 inner epochs x 4 updates; stops after" in trainer.config.plan(rollouts, updates=16)
+    assert batch_arithmetic(trainer) == (
+        "8 prompts x 4 samples x 1 ranks = 32 completions per rollout; 2 inner epochs x 4 updates of 8 completions on "
+        "each; 1,600 updates per epoch; 4,800 updates in all; stops after 16, while the learning rate is scheduled "
+        "for all"
+    )
     trainer.global_step = 8 * (200 + 7)
     trainer._continue_position()
     assert (trainer.epoch_idx, trainer._first_batch, trainer.train_batch_idx) == (1, 7, 207)
