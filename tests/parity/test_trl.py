@@ -22,6 +22,7 @@ from arctic_text2sql_r1.batch import pack_rows
 from arctic_text2sql_r1.logprobs import Scoring
 from arctic_text2sql_r1.logprobs import score_rows
 from arctic_text2sql_r1.losses import PolicyLossInput
+from arctic_text2sql_r1.losses import PolicyLossOutput
 from arctic_text2sql_r1.losses import loss_denominator
 from arctic_text2sql_r1.losses import policy_loss
 from arctic_text2sql_r1.losses import resolve_objective
@@ -142,7 +143,7 @@ def given_tensors(folder: Path, case: Case) -> dict[str, torch.Tensor]:
 
 def our_loss(
     case: Case, tensors: dict[str, torch.Tensor], logprobs: torch.Tensor, entropy: torch.Tensor
-) -> torch.Tensor:
+) -> PolicyLossOutput:
     """The whole update as one micro-batch of ours."""
     objective = resolve_objective(case.preset, case.cells)
     mask = tensors["completion_mask"].bool()
@@ -157,7 +158,7 @@ def our_loss(
         objective=objective,
         entropy=entropy,
     )
-    return policy_loss(inputs).loss
+    return policy_loss(inputs)
 
 
 def relative(ours: torch.Tensor, theirs: torch.Tensor) -> float:
@@ -172,10 +173,10 @@ def differences(folder: Path, request: pytest.FixtureRequest) -> dict[str, Diffe
     for name, case in CASES.items():
         theirs, tensors = trl["losses"][name], given["tensors"][name]
         leaf = theirs["logprobs"].clone().requires_grad_()
-        loss = our_loss(case, tensors, leaf, theirs["entropies"])
+        loss = our_loss(case, tensors, leaf, theirs["entropies"]).loss
         slopes = torch.autograd.grad(loss, leaf)[0]
         model, logprobs, entropy = our_scores(folder)
-        our_loss(case, tensors, logprobs, entropy).backward()
+        our_loss(case, tensors, logprobs, entropy).loss.backward()
         pairs = [(p.grad.flatten(), theirs["gradients"][key].flatten()) for key, p in model.named_parameters()]
         found[name] = Difference(
             loss=relative(loss.detach(), torch.tensor(theirs["loss"] / case.scale, dtype=torch.float64)),
@@ -189,6 +190,14 @@ def differences(folder: Path, request: pytest.FixtureRequest) -> dict[str, Diffe
         row = f"| {name} | {CASES[name].trainer} {settings} | {loss} | {one.slopes:.0e} | {one.gradient:.0e} |"
         request.config.stash[TABLE].append(row)
     return found
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.noise > 0])
+def test_some_tokens_are_clipped_and_some_are_not(name: str, folder: Path) -> None:
+    # Otherwise a loss without its clip would equal TRL's.
+    tensors, (_, logprobs, entropy) = torch.load(folder / "case.pt")["tensors"][name], our_scores(folder)
+    output = our_loss(CASES[name], tensors, logprobs, entropy)
+    assert 0 < int(output.clipped_tokens) < int(output.tokens)
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.compares_loss])
