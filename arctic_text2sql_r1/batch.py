@@ -21,7 +21,8 @@ class TrainingRow:
 
     `keep` is false for rows of a group without spread: they carry neither advantage nor KL, but count in the
     denominator. `counted` is false for rows that are masked out altogether: they count nowhere. `old_logprobs` and
-    `ref_logprobs` (length of the completion,) are None until they are scored, see `remember_logprobs`.
+    `ref_logprobs` (length of the completion,) are None until they are scored, see `remember_logprobs`;
+    `sampler_logprobs` are those of another program that sampled the completion, None where that was the policy itself.
     """
 
     prompt_ids: Sequence[int]
@@ -31,6 +32,7 @@ class TrainingRow:
     counted: bool = True
     old_logprobs: torch.Tensor | None = None
     ref_logprobs: torch.Tensor | None = None
+    sampler_logprobs: torch.Tensor | None = None
 
 
 @dataclass
@@ -38,8 +40,8 @@ class MicroBatch:
     """Rows of one forward and backward pass.
 
     `input_ids` (N, L), `prompt_lengths` (N,), `completion_mask` (N, T) bool with 1 on completion tokens,
-    `advantages` (N,), `kl_rows` (N,) bool, `denominator` of the whole update. `old_logprobs` and `ref_logprobs`
-    (N, T) are those of `rows`, None where one of these has none.
+    `advantages` (N,), `kl_rows` (N,) bool, `denominator` of the whole update. `old_logprobs`, `ref_logprobs`
+    and `sampler_logprobs` (N, T) are those of `rows`, None where one of these has none.
     """
 
     input_ids: torch.Tensor
@@ -51,6 +53,7 @@ class MicroBatch:
     rows: Sequence[TrainingRow] = ()
     old_logprobs: torch.Tensor | None = None
     ref_logprobs: torch.Tensor | None = None
+    sampler_logprobs: torch.Tensor | None = None
 
 
 def pack_rows(
@@ -83,6 +86,7 @@ def pack_rows(
         rows=rows,
         old_logprobs=_padded([row.old_logprobs for row in rows], completion_mask.shape, device),
         ref_logprobs=_padded([row.ref_logprobs for row in rows], completion_mask.shape, device),
+        sampler_logprobs=_padded([row.sampler_logprobs for row in rows], completion_mask.shape, device),
     )
 
 

@@ -23,6 +23,7 @@ from typing_extensions import Self
 
 from arctic_text2sql_r1.advantages import AdvantageScaling
 from arctic_text2sql_r1.arctic.sections import RewardConfig
+from arctic_text2sql_r1.arctic.sections import RolloutConfig
 from arctic_text2sql_r1.arctic.sections import SQLConfig
 from arctic_text2sql_r1.errors import RegistryError
 from arctic_text2sql_r1.losses import OBJECTIVES
@@ -30,6 +31,7 @@ from arctic_text2sql_r1.losses import Objective
 from arctic_text2sql_r1.losses import resolve_objective
 from arctic_text2sql_r1.rewards.base import WeightedReward
 from arctic_text2sql_r1.rewards.scorer import check_rewards
+from arctic_text2sql_r1.rollout.base import training_engine
 
 
 class GRPOTrainerConfig(TrainerConfig):
@@ -66,8 +68,8 @@ class GRPOTrainerConfig(TrainerConfig):
     completions_per_micro_batch: int | None = Field(default=None, ge=1)
     """ Rows of one forward and backward pass; lower it when memory runs out. Unset: micro_batch_size x G. """
 
-    generation_batch_rows: int | None = Field(default=None, ge=1)
-    """ Most completions decoded together; lower it when the key-value cache does not fit. Unset: all at once. """
+    rollout: RolloutConfig = Field(default_factory=RolloutConfig)
+    """ Which engine completes prompts, and its bounds. """
 
     rewards: list[RewardConfig] = [RewardConfig(name="execution")]
     """ Weighted list; each component is logged under its own name. """
@@ -181,6 +183,15 @@ class GRPOTrainerConfig(TrainerConfig):
                 f"kl_coef is {self.cells.kl_coef} but model.peft_config is not set: the KL reference is the model "
                 "with its adapter switched off. Add a peft_config, or set kl_coef: 0 for full fine-tuning without "
                 "a reference."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _engine_can_follow_the_policy(self) -> Self:
+        if training_engine(self.rollout.engine).needs_adapter and self.model.peft_config is None:
+            raise ValueError(
+                f"rollout.engine is '{self.rollout.engine}' but model.peft_config is not set: that engine follows the "
+                "policy through its adapter. Add a peft_config, or use rollout.engine: hf for full fine-tuning."
             )
         return self
 

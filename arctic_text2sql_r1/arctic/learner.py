@@ -56,7 +56,8 @@ class Learner:
 
         Whatever an update after the first will compare itself with is scored before any weight changes.
         """
-        rows = training_rows(rollout, advantages, keep, self.config.cells)
+        elsewhere = self.trainer.engine.samples_elsewhere
+        rows = training_rows(rollout, advantages, keep, self.config.cells, sampled_elsewhere=elsewhere)
         seed = rollout_seed(self.config.seed, self.trainer.global_step, self.trainer.global_rank)
         updates = update_schedule(rows, rollout.group_ids, self.config, seed)
         has_reference = self.config.cells.kl_coef > 0
@@ -111,6 +112,7 @@ class Learner:
                 denominator=batch.denominator,
                 objective=objective,
                 entropy=entropy,
+                sampler_logprobs=batch.sampler_logprobs,
             )
         )
         self.statistics.add(output, entropy_sum=entropy.detach().sum())

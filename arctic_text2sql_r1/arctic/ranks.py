@@ -3,11 +3,14 @@
 
 """The few collective calls of a step. Every rank must make each of them, whatever its share of the work."""
 
+from collections.abc import Callable
 from typing import Any
 from typing import TypeVar
 
 import torch
 import torch.distributed as dist
+
+from arctic_text2sql_r1.errors import Text2SQLError
 
 T = TypeVar("T")
 
@@ -27,6 +30,20 @@ def gather(item: T) -> list[T]:
     everyone: list[Any] = [None] * dist.get_world_size()
     dist.all_gather_object(everyone, item)
     return everyone
+
+
+def on_rank_0(work: Callable[[], T]) -> T:
+    """What `work` returns on rank 0, for every rank; the others wait. An error that it raises is raised on all."""
+    outcome: Any = None
+    if dist.get_rank() == 0:
+        try:
+            outcome = work()
+        except (Text2SQLError, OSError) as error:
+            outcome = error
+    outcome = gather(outcome)[0]
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
 
 
 def _reduce(value: float, device: torch.device, operation: Any) -> float:
