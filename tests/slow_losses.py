@@ -51,7 +51,8 @@ VARIANTS: dict[str, Objective] = {
 def random_case(seed: int, variant: str = "grpo", lengths: tuple[int, ...] = (5, 3, 1, 0)) -> PolicyLossInput:
     """Float64 inputs with ratios on both sides of the clip range and one row outside the KL term, whose weight is 0.3.
 
-    Another program has sampled, with importance ratios on both sides of the cap. The logs of the ratios are as small as the clip range is, so that some are clipped and some are not.
+    The logs of the ratios are as small as the clip range is, so that some are clipped and some are not. Another
+    program has sampled, with importance ratios on both sides of the cap.
     """
     generator = torch.Generator().manual_seed(seed)
     shape = (len(lengths), 5)
