@@ -70,6 +70,7 @@ class VLLMRolloutEngine:
         self.stops = list(stops)
         self.policy_name = policy_name
         self.max_batch_rows = max_batch_rows
+        self._logprobs_checked = False
 
     @classmethod
     def for_training(cls, setup: EngineSetup) -> "VLLMRolloutEngine":
@@ -86,6 +87,9 @@ class VLLMRolloutEngine:
         name = self.policy_name()  # first, since all ranks make this call together
         if len(prompts) == 0:
             return []
+        if not self._logprobs_checked:
+            check_logprobs(self.server, name, prompts[0])
+            self._logprobs_checked = True
         requests = [
             completion_request(name, prompt, sampling, place, self.stops) for place, prompt in enumerate(prompts)
         ]
@@ -159,7 +163,6 @@ class ServedAdapter:
         self.server = server
         self.setup = setup
         self.folder = setup.folder.resolve()
-        self._logprobs_checked = False
 
     def __call__(self) -> str:
         """The name to ask for. Raises `RolloutError` on every rank when the server cannot be brought there."""
@@ -180,9 +183,6 @@ class ServedAdapter:
             write_whole(folder, {"adapter_config.json": settings, "adapter_model.safetensors": weights})
         self.server.serve_adapter(name, folder)
         self._remove_all_but(folder)
-        if not self._logprobs_checked:
-            check_logprobs(self.server, name)
-            self._logprobs_checked = True
         return name
 
     def _remove_all_but(self, folder: Path) -> None:
@@ -204,22 +204,22 @@ def write_whole(folder: Path, files: dict[str, bytes]) -> None:
     scratch.rename(folder)
 
 
-def check_logprobs(server: VLLMServer, name: str) -> None:
+def check_logprobs(server: VLLMServer, name: str, prompt: Sequence[int]) -> None:
     """Raises `RolloutError` unless the server's log-probabilities are those of softmax(logits / temperature).
 
-    Found by asking: at half the temperature the likeliest tokens are twice as far apart. vLLM's default is to leave
-    the temperature out of what it returns, and nothing in an answer tells.
+    Found by asking for the first token after `prompt`: at half the temperature the likeliest ones are twice as far
+    apart. vLLM's default is to leave the temperature out of what it returns, and nothing in an answer tells.
     """
 
     def distance(temperature: float) -> float:
         sampling = SamplingParams(max_new_tokens=1, temperature=temperature)
-        request = completion_request(name, prompt=[0], sampling=sampling, place=0, stops=[])
+        request = completion_request(name, prompt, sampling, place=0, stops=[])
         answer = server.complete(dict(request, logprobs=5, return_tokens_as_token_ids=True))
         best = sorted(answer["choices"][0]["logprobs"]["top_logprobs"][0].values(), reverse=True)
         return float(best[0] - best[4])
 
     whole, half = distance(1.0), distance(0.5)
-    if half < 1.5 * whole:
+    if half <= 1.5 * whole:  # also where nothing can be told because all tokens are alike
         raise RolloutError(
             f"The vLLM server {server.url} returns log-probabilities from before the temperature: the first and fifth "
             f"likeliest token are {whole:.3f} nats apart at temperature 1 and {half:.3f} at 0.5, expected twice as "

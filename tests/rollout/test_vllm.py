@@ -32,7 +32,9 @@ def make_engine(fake_vllm: FakeVLLM, tokenizer: Any, monkeypatch: pytest.MonkeyP
 
     def make(timeout_s: float = 20.0, **options: Any) -> VLLMRolloutEngine:
         server = VLLMServer(options.pop("url", fake_vllm.url), timeout_s)
-        return VLLMRolloutEngine(server, tokenizer, stops=[0, 1], policy_name=lambda: "base", **options)
+        engine = VLLMRolloutEngine(server, tokenizer, stops=[0, 1], policy_name=lambda: "base", **options)
+        engine._logprobs_checked = True  # what is counted below are the batch's own requests
+        return engine
 
     return make
 
@@ -167,7 +169,15 @@ def test_a_completion_that_is_not_what_was_asked_for_is_refused(
 
 def test_logprobs_from_before_the_temperature_are_found_out(fake_vllm: FakeVLLM) -> None:
     server = VLLMServer(fake_vllm.url, timeout_s=20)
-    check_logprobs(server, "base")
+    check_logprobs(server, "base", prompt=[5])
     fake_vllm.temperature_in_logprobs = False
     with pytest.raises(RolloutError, match="0.400 nats apart at temperature 1 and 0.400 at 0.5.*processed_logprobs"):
-        check_logprobs(server, "base")
+        check_logprobs(server, "base", prompt=[5])
+
+
+def test_a_distribution_from_which_nothing_can_be_told_does_not_pass(
+    fake_vllm: FakeVLLM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.rollout.fake_vllm.LOGITS", [0.0] * 8)
+    with pytest.raises(RolloutError, match="0.000 nats apart at temperature 1 and 0.000 at 0.5"):
+        check_logprobs(VLLMServer(fake_vllm.url, timeout_s=20), "base", prompt=[5])

@@ -152,6 +152,14 @@ def test_logprobs_without_temperature_are_refused_before_the_first_batch(
         engine.generate([[5]], SAMPLING)
 
 
+def test_the_adapter_handed_out_is_a_copy(policy: Any) -> None:
+    _, tensors = policy_adapter(policy)
+    before = {name: tensor.clone() for name, tensor in tensors.items()}
+    change(policy)
+    assert len(tensors) == 2 * 2 * 2, "two sides of two layers' two projections"
+    assert all(torch.equal(tensors[name], before[name]) for name in tensors)
+
+
 def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(TypeError):
         write_whole(tmp_path / "adapter", {"adapter_config.json": b"{}", "weights": "not bytes"})  # type: ignore[dict-item]
