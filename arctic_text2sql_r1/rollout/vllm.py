@@ -95,8 +95,8 @@ class VLLMRolloutEngine:
         ]
         together = (self.max_batch_rows or PROMPTS_IN_FLIGHT * sampling.num_samples) // sampling.num_samples
         with ThreadPoolExecutor(max_workers=max(1, min(together, len(requests)))) as pool:
-            answers = pool.map(self.server.complete, requests)
-            return [self._group(answer, sampling) for answer in answers]
+            answers = list(pool.map(self.server.complete, requests))  # the first failure cancels what has not begun
+        return [self._group(answer, sampling) for answer in answers]
 
     def _group(self, answer: dict[str, Any], sampling: SamplingParams) -> list[Completion]:
         choices = sorted(answer["choices"], key=lambda choice: int(choice["index"]))

@@ -49,7 +49,7 @@ def change(policy: Any) -> None:
     with torch.no_grad():
         for name, parameter in policy.named_parameters():
             if "lora_B" in name:
-                parameter.normal_(std=0.1)
+                parameter.normal_(std=0.3)
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_greedy_completions_are_those_of_the_hf_engine_before_and_after_a_sync(
     change(policy)
     after = vllm.generate(prompts, GREEDY)
     assert token_ids(after) == token_ids(hf.generate(prompts, GREEDY))
-    assert sum(a != b for a, b in zip(token_ids(before), token_ids(after), strict=True)) >= 5
+    assert sum(a != b for a, b in zip(token_ids(before), token_ids(after), strict=True)) == 6
     assert {completion.truncated for group in [*before, *after] for completion in group} == {True, False}
     # Weights that come back find their prompts in the server's cache again, and only theirs.
     with torch.no_grad():
@@ -115,7 +115,7 @@ def test_logprobs_of_samples_are_the_trainers(
             policy, policy, batch.input_ids, batch.prompt_lengths, batch.completion_mask, SAMPLED.temperature
         )[0]
     sampler = torch.tensor([value for _, one in rows for value in one.logprobs])
-    assert len(sampler) > 500
+    assert len(sampler) > 300
     assert len({one.token_ids for _, one in rows}) > 24
     torch.testing.assert_close(scores[batch.completion_mask], sampler, rtol=0.0, atol=1e-4)
 

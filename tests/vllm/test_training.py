@@ -17,10 +17,11 @@ from tests.vllm.server import stop
 pytestmark = pytest.mark.vllm
 
 
-@pytest.mark.parametrize("ranks", [1, 2])
+@pytest.mark.parametrize(("ranks", "stage"), [(1, 2), (2, 3)])
 def test_the_tiny_recipe_trains_two_updates(
-    run_recipe: Callable[..., Any], toy_recipe: dict[str, Any], server: Server, ranks: int
+    run_recipe: Callable[..., Any], toy_recipe: dict[str, Any], server: Server, ranks: int, stage: int
 ) -> None:
+    toy_recipe["deepspeed"]["zero_optimization"] = dict(stage=stage)
     loaded = server.log.read_text().count("Loaded new LoRA adapter: name 'update-")
     toy_recipe["rewards"] = ["toy_rewards:share_of_letter_e"]
     toy_recipe["rollout"] = dict(engine="vllm", url=server.url)
@@ -43,7 +44,7 @@ def test_a_server_killed_in_mid_run_ends_the_run_with_its_name(
 ) -> None:
     toy_recipe.update(exit_iteration=500, rewards=["toy_rewards:share_of_letter_e"], checkpoint=[])
     toy_recipe["rollout"] = dict(engine="vllm", url=own_server.url)
-    process = start_recipe(toy_recipe, tmp_path)
+    process = start_recipe(toy_recipe, tmp_path, ranks=2)
     deadline = time.monotonic() + 240
     metrics = tmp_path / "metrics.jsonl"
     while time.monotonic() < deadline and process.poll() is None and not metrics.exists():
