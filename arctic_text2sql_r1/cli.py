@@ -1,9 +1,10 @@
 # Copyright 2026 The arctic-text2sql-r1 authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The `text2sql-r1` command: evaluate, score, check-data.
+"""The `text2sql-r1` command: evaluate, score, check-data, export.
 
-Each command parses flags and hands over: `evaluation/run.py` evaluates, `scoring.py` scores, `data/check.py` checks.
+Each command parses flags and hands over: `evaluation/run.py` evaluates, `scoring.py` scores, `data/check.py` checks,
+`export.py` merges.
 Modules that take time to import are imported by the command that needs them.
 """
 
@@ -19,6 +20,7 @@ from typing import Any
 
 from arctic_text2sql_r1.errors import DataError
 from arctic_text2sql_r1.errors import Text2SQLError
+from arctic_text2sql_r1.evaluation.models import DTYPES
 from arctic_text2sql_r1.evaluation.options import EvaluationOptions
 from arctic_text2sql_r1.evaluation.options import add_evaluation_flags
 from arctic_text2sql_r1.evaluation.options import positive_int
@@ -61,6 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_check_flags(
         commands.add_parser("check-data", help="run every gold query twice; write the usable rows and the rest")
     )
+    _add_export_flags(commands.add_parser("export", help="merge an adapter into its base: a plain model folder"))
     return parser
 
 
@@ -190,6 +193,27 @@ def check_data(flags: argparse.Namespace) -> None:
     print(check.summary() + (f"; {len(unusable)} unusable rows" if len(unusable) > 0 else ""))
     if check.kinds().get(MISSING_DATABASE) == len(examples):
         raise DataError("No database was found. Name the folder that holds them with --databases.")
+
+
+def _add_export_flags(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--adapter", required=True, type=Path, metavar="DIR", help="what training saved")
+    add("--out", required=True, type=Path, metavar="DIR", help="folder to make")
+    add("--dtype", default="bfloat16", choices=DTYPES, help="of the saved weights (default: %(default)s)")
+    add("--base-model", metavar="MODEL", help="base of the adapter (default: the one adapter_config.json names)")
+    add(
+        "--original-base",
+        action="store_true",
+        help="merge an adapter trained over NF4 into the unquantised base, which is not the policy that was trained",
+    )
+    parser.set_defaults(command=export)
+
+
+def export(flags: argparse.Namespace) -> None:
+    """`text2sql-r1 export`."""
+    from arctic_text2sql_r1.export import export_adapter
+
+    print(export_adapter(flags.adapter, flags.out, flags.dtype, flags.base_model, flags.original_base))
 
 
 def progress_bar() -> "Progress":

@@ -56,8 +56,8 @@ class GRPOTrainerConfig(TrainerConfig):
     """ epsilon of the clipped ratio, or a pair (low, high); unset: as `objective`. """
 
     kl_coef: float | None = None
-    """ beta, weight of the KL to the reference (the model with its adapter off); 0 runs no reference pass; unset: as
-    `objective`. """
+    """ beta, weight of the KL to the reference (the policy as it starts, see `arctic/reference.py`); 0 runs no
+    reference pass; unset: as `objective`. """
 
     inner_epochs: int = Field(default=1, ge=1)
     """ How often the optimizer passes over all completions of a rollout. """
@@ -65,8 +65,8 @@ class GRPOTrainerConfig(TrainerConfig):
     updates_per_inner_epoch: int = Field(default=1, ge=1)
     """ Optimizer updates of one such pass, each over an equal share of the prompts, dealt anew for each pass. """
 
-    completions_per_micro_batch: int | None = Field(default=None, ge=1)
-    """ Rows of one forward and backward pass; lower it when memory runs out. Unset: micro_batch_size x G. """
+    tokens_per_micro_batch: int = Field(default=8192, ge=1)
+    """ Most tokens of one forward and backward pass, each prompt counted once; lower it when memory runs out. """
 
     rollout: RolloutConfig = Field(default_factory=RolloutConfig)
     """ Which engine completes prompts, and its bounds. """
@@ -83,7 +83,6 @@ class GRPOTrainerConfig(TrainerConfig):
     rollouts_path: Path | None = None
     """ JSONL of every completion with its reward. Unset: `rollouts.jsonl` beside `train_log_metrics_path`. """
 
-    _prompts_per_micro_batch: int = PrivateAttr(default=1)
     _preset_name: str = PrivateAttr(default="grpo")
     _cells: Objective = PrivateAttr(default=OBJECTIVES["grpo"])
 
@@ -177,12 +176,12 @@ class GRPOTrainerConfig(TrainerConfig):
         return self
 
     @model_validator(mode="after")
-    def _reference_exists(self) -> Self:
-        if self.cells.kl_coef > 0 and self.model.peft_config is None:
+    def _quantised_weights_stay_whole(self) -> Self:
+        if self.model.type == "quantized" and self.zero_3_enabled:
             raise ValueError(
-                f"kl_coef is {self.cells.kl_coef} but model.peft_config is not set: the KL reference is the model "
-                "with its adapter switched off. Add a peft_config, or set kl_coef: 0 for full fine-tuning without "
-                "a reference."
+                "model.type is quantized, but deepspeed.zero_optimization.stage 3 cuts weights into shards, and "
+                "four-bit weights cannot be put together again. Use stage 2: the base is a quarter of its size, and "
+                "only the adapter's gradients and optimizer states are left to share."
             )
         return self
 
@@ -239,7 +238,6 @@ class GRPOTrainerConfig(TrainerConfig):
     @model_validator(mode="after")
     def _fold_accumulation(self) -> Self:
         # Parents' after-validators have run: the DeepSpeed dict is complete and may be corrected.
-        self._prompts_per_micro_batch = self.micro_batch_size
         self.micro_batch_size *= self.gradient_accumulation_steps
         self.gradient_accumulation_steps = 1
         if self.micro_batch_size % self.updates_per_inner_epoch != 0:
@@ -263,6 +261,11 @@ class GRPOTrainerConfig(TrainerConfig):
         return self._preset_name
 
     @property
+    def starting_adapter(self) -> Path | None:
+        """The adapter that the policy starts from, None for a new one or none."""
+        return getattr(self.model, "adapter", None)
+
+    @property
     def updates_per_rollout(self) -> int:
         """Optimizer updates made on one rollout."""
         return self.inner_epochs * self.updates_per_inner_epoch
@@ -271,11 +274,6 @@ class GRPOTrainerConfig(TrainerConfig):
     def rollouts_file(self) -> Path:
         """Where every completion is logged."""
         return self.rollouts_path or self.train_log_metrics_path.parent / "rollouts.jsonl"
-
-    @property
-    def rows_per_micro_batch(self) -> int:
-        """Completions of one forward and backward pass."""
-        return self.completions_per_micro_batch or self._prompts_per_micro_batch * self.num_samples_per_prompt
 
     def plan(self, batches_per_epoch: int, updates: int) -> str:
         """The batch arithmetic in one line, for the start of a run."""

@@ -4,13 +4,16 @@
 """What a run is about to do, as the lines that are printed before its first update."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+from arctic_text2sql_r1.adapters import trained_on
 from arctic_text2sql_r1.losses import Objective
 
 
 def plan_lines(trainer: Any) -> Iterator[str]:
-    """Batch arithmetic, objective, comparison mode, cautions, trainable parameters, and where a resumed run stands."""
+    """Batch arithmetic, objective, comparison mode, cautions, trainable parameters, layout and memory of a
+    training pass, and where a resumed run stands."""
     config = trainer.config
     yield config.plan(len(trainer.train_dataloader), trainer.metrics.max_iter)
     yield f"objective {config.preset_name}: {describe(config.cells)}"
@@ -22,16 +25,38 @@ def plan_lines(trainer: Any) -> Iterator[str]:
         yield f"rollouts by {config.rollout.engine} at {config.rollout.url}, {weights}"
     yield f"rewards compare results in mode '{config.sql.compare}'"
     yield from (f"WARNING: {caution}" for caution in trainer.scorer.cautions)
-    # ZeRO-3 leaves empty shells on the ranks; the full size is then in ds_numel.
-    sizes = [(p.requires_grad, getattr(p, "ds_numel", p.numel())) for p in trainer.model_unwrapped.parameters()]
+    sizes = [(p.requires_grad, _size(p)) for p in trainer.model_unwrapped.parameters()]
     trainable = sum(size for requires_grad, size in sizes if requires_grad)
     total = sum(size for _, size in sizes)
     yield f"trainable parameters: {trainable:,} of {total:,} ({trainable / total:.2%})"
+    yield from trainer.learner.notes
+    yield from (f"reference: {reference}" for reference in [trainer.learner.reference] if reference is not None)
+    yield from _another_base(config)
     if trainer.global_step > 0:
         yield f"continuing after update {trainer.global_step} (epoch {trainer.epoch_idx})"
+    if len(trainer.run_checkpoints) > 0 and (config.eval_interval == 0 or trainer.eval_dataloader is None):
+        yield "no evaluation (data.eval_sources, eval_interval), so no checkpoint will be called best"
     if trainer.global_step >= trainer.metrics.max_iter:
-        folders = ", ".join(f"'{engine.config.output_dir}'" for engine in trainer.checkpoint_engines)
-        yield f"all {trainer.metrics.max_iter} updates are already made; to train anew remove {folders}"
+        yield f"all {trainer.metrics.max_iter} updates are already made; to train anew set auto_resume: false"
+
+
+def _size(parameter: Any) -> int:
+    """Weights in a parameter, also where its tensor holds two in a byte (NF4) or nothing (ZeRO-3, between layers)."""
+    if getattr(parameter, "quant_state", None) is not None:
+        return int(parameter.quant_state.shape.numel())
+    return int(getattr(parameter, "ds_numel", parameter.numel()))
+
+
+def _another_base(config: Any) -> Iterator[str]:
+    """A caution when the adapter that the policy starts from names another base model than the recipe."""
+    if config.starting_adapter is None:
+        return
+    base, here = trained_on(config.starting_adapter), config.model.name_or_path
+    if Path(base).resolve() != Path(here).resolve():  # as paths; names of a hub differ as such too
+        yield (
+            f"WARNING: the adapter '{config.starting_adapter}' was trained on '{base}' and is continued on '{here}'; "
+            "its tensors fit, but unless the weights are the same it is worth nothing there"
+        )
 
 
 def describe(objective: Objective) -> str:

@@ -19,11 +19,12 @@ from typing import Union
 import torch
 from arctic_training.checkpoint.ds_engine import DSCheckpointEngine
 from arctic_training.checkpoint.hf_engine import HFCheckpointEngine
+from arctic_training.model.hf_factory import HFModelFactory
+from arctic_training.model.liger_factory import LigerModelFactory
 from arctic_training.trainer.sft_trainer import SFTTrainer
 
 from arctic_text2sql_r1.advantages import group_advantages
-from arctic_text2sql_r1.arctic.checkpoint import AdapterCheckpointEngine
-from arctic_text2sql_r1.arctic.checkpoint import ResumeCheckpointEngine
+from arctic_text2sql_r1.arctic.checkpoint import RunCheckpointEngine
 from arctic_text2sql_r1.arctic.config import GRPOTrainerConfig
 from arctic_text2sql_r1.arctic.data import Text2SQLDataFactory
 from arctic_text2sql_r1.arctic.data import own_rows
@@ -33,6 +34,8 @@ from arctic_text2sql_r1.arctic.metrics import GRPOMetrics
 from arctic_text2sql_r1.arctic.metrics import UpdateStatistics
 from arctic_text2sql_r1.arctic.metrics import component_means
 from arctic_text2sql_r1.arctic.metrics import rollout_records
+from arctic_text2sql_r1.arctic.models import PolicyModelFactory
+from arctic_text2sql_r1.arctic.models import QuantizedModelFactory
 from arctic_text2sql_r1.arctic.plan import plan_lines
 from arctic_text2sql_r1.arctic.ranks import gather
 from arctic_text2sql_r1.arctic.ranks import reduce_max
@@ -41,6 +44,7 @@ from arctic_text2sql_r1.arctic.updates import compared_rewards
 from arctic_text2sql_r1.arctic.updates import rollout_seed
 from arctic_text2sql_r1.batch import MicroBatch
 from arctic_text2sql_r1.databases.judge import SQLJudge
+from arctic_text2sql_r1.errors import TrainingError
 from arctic_text2sql_r1.evaluation.predict import prompt_prefill
 from arctic_text2sql_r1.monitor.continuation import continue_log
 from arctic_text2sql_r1.monitor.rollouts import RolloutLog
@@ -54,6 +58,7 @@ from arctic_text2sql_r1.rewards.scorer import ScoredCompletion
 from arctic_text2sql_r1.rollout.base import Rollout
 from arctic_text2sql_r1.rollout.base import SamplingParams
 from arctic_text2sql_r1.rollout.base import roll_out
+from arctic_text2sql_r1.run_folders import Best
 
 
 class GRPOTrainer(SFTTrainer):
@@ -62,10 +67,13 @@ class GRPOTrainer(SFTTrainer):
     name = "grpo"
     config: GRPOTrainerConfig
     data_factory: Text2SQLDataFactory
-    # The framework's registry reads typing.Union only, not the `|` form.
-    checkpoint_engine: Union[  # noqa: UP007
-        ResumeCheckpointEngine, AdapterCheckpointEngine, DSCheckpointEngine, HFCheckpointEngine
+    model_factory: Union[  # noqa: UP007
+        PolicyModelFactory, QuantizedModelFactory, HFModelFactory, LigerModelFactory
     ]
+    # The framework's registry reads typing.Union only, not the `|` form.
+    checkpoint_engine: Union[RunCheckpointEngine, DSCheckpointEngine, HFCheckpointEngine]  # noqa: UP007
+
+    _evaluation: tuple[int, float] | None = None
 
     # ----- set-up -------------------------------------------------------------------------------------------------
 
@@ -95,8 +103,9 @@ class GRPOTrainer(SFTTrainer):
         self.rollout_log = RolloutLog(self.config.rollouts_file) if self.global_rank == 0 else None
         self._continue_position()
         if self.global_rank == 0:
-            continue_log(self.config.rollouts_file, step_key="step", last_step=self.global_step)
-            continue_log(self.config.train_log_metrics_path, step_key="iter", last_step=self.global_step)
+            branches = any(engine.config.resume is not None for engine in self.run_checkpoints)
+            for path, key in ((self.config.rollouts_file, "step"), (self.config.train_log_metrics_path, "iter")):
+                continue_log(path, step_key=key, last_step=self.global_step, keep_earlier=branches)
             for line in plan_lines(self):
                 print(f"[grpo] {line}")
 
@@ -163,7 +172,8 @@ class GRPOTrainer(SFTTrainer):
         with self.metrics.phase("seconds_train"):
             statistics = self.update_policy(rollout, advantages, keep)
         self._report(first_update, rollout, scored, advantages.tolist(), statistics)
-        self.checkpoint()
+        if not self.evaluation_is_due:
+            self.checkpoint()
 
     def generate_candidates(self, batch: dict[str, Any]) -> Rollout:
         """G completions for each prompt of the batch, from a random state derived from (seed, update, rank)."""
@@ -241,6 +251,39 @@ class GRPOTrainer(SFTTrainer):
         accuracy = reduce_sum(correct, self.device) / max(1.0, reduce_sum(total, self.device))
         self.metrics.record("execution_accuracy/eval", accuracy)
         self.metrics.record("loss/eval", [1.0 - accuracy])
+        self._evaluation = (self.global_step, accuracy)
+        self.checkpoint()
+
+    # ----- checkpoints --------------------------------------------------------------------------------------------
+
+    @property
+    def run_checkpoints(self) -> list[RunCheckpointEngine]:
+        """The engines of `type: run` among the recipe's."""
+        return [engine for engine in self.checkpoint_engines if isinstance(engine, RunCheckpointEngine)]
+
+    @property
+    def evaluation_is_due(self) -> bool:
+        """Whether the framework will evaluate after this step: its checkpoint then waits for the accuracy."""
+        return self.config.eval_interval != 0 and self.global_step % self.config.eval_interval == 0
+
+    @property
+    def evaluated_accuracy(self) -> float | None:
+        """Execution accuracy of the policy as it is; None when it was not evaluated after its latest update."""
+        if self._evaluation is None or self._evaluation[0] != self.global_step:
+            return None
+        return self._evaluation[1]
+
+    def restore_best(self) -> Best:
+        """Puts weights, optimizer and learning-rate schedule back to those of the best checkpoint, on all ranks.
+
+        Updates, data and random seeds go on counting, so that the logs stay monotonic and the same prompts and
+        samples do not lead the same way again. Returns the step that was restored and its accuracy; raises
+        `TrainingError` when there is none.
+        """
+        if len(self.run_checkpoints) == 0:
+            raise TrainingError("Cannot go back to the best checkpoint: the recipe has no checkpoint of type: run.")
+        self._evaluation = None
+        return self.run_checkpoints[0].restore_best(self.model)
 
 
 def _disable_dropout(model: torch.nn.Module) -> None:

@@ -16,7 +16,8 @@ from arctic_text2sql_r1.arctic.engines import policy_adapter
 from arctic_text2sql_r1.batch import TrainingRow
 from arctic_text2sql_r1.batch import pack_rows
 from arctic_text2sql_r1.errors import RolloutError
-from arctic_text2sql_r1.logprobs import completion_scores
+from arctic_text2sql_r1.logprobs import Scoring
+from arctic_text2sql_r1.logprobs import score_rows
 from arctic_text2sql_r1.rollout.base import EngineSetup
 from arctic_text2sql_r1.rollout.base import SamplingParams
 from arctic_text2sql_r1.rollout.hf import HFRolloutEngine
@@ -111,9 +112,7 @@ def test_logprobs_of_samples_are_the_trainers(
     rows = [(prompt, one) for prompt, group in zip(prompts, groups, strict=True) for one in group]
     batch = pack_rows([TrainingRow(prompt, one.token_ids, 0.0, True) for prompt, one in rows], 0, denominator=1.0)
     with torch.no_grad():
-        scores = completion_scores(
-            policy, policy, batch.input_ids, batch.prompt_lengths, batch.completion_mask, SAMPLED.temperature
-        )[0]
+        scores, _ = score_rows(policy, policy, batch, Scoring(temperature=SAMPLED.temperature))
     sampler = torch.tensor([value for _, one in rows for value in one.logprobs])
     assert len(sampler) > 300
     assert len({one.token_ids for _, one in rows}) > 24
