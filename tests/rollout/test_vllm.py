@@ -132,10 +132,10 @@ def test_a_slow_server_ends_in_a_timeout_error(make_engine: MakeEngine, fake_vll
 
 
 def test_repetitions_count_towards_the_timeout(make_engine: MakeEngine, fake_vllm: FakeVLLM) -> None:
-    fake_vllm.statuses, fake_vllm.delays_s = [500] * 50, [0.2] * 50
-    with pytest.raises(RolloutError, match="did not answer within 0.5 s|after [123] attempts"):
-        make_engine(timeout_s=0.5).generate([[5]], SAMPLING)
-    assert len(fake_vllm.asked) < 5
+    fake_vllm.statuses, fake_vllm.delays_s = [500] * 50, [0.4] * 50
+    with pytest.raises(RolloutError):
+        make_engine(timeout_s=1.0).generate([[5]], SAMPLING)
+    assert len(fake_vllm.asked) <= 3
 
 
 def test_an_answer_from_another_model_is_refused(make_engine: MakeEngine, fake_vllm: FakeVLLM) -> None:
