@@ -182,12 +182,12 @@ def evaluate_to(trainer: Any, correct: list[int], monkeypatch: pytest.MonkeyPatc
 
 @pytest.fixture
 def evaluated(build: Build, toy_recipe: dict[str, Any], tmp_path: Path) -> Build:
-    """Trainers that evaluate after every update and save at the end and, unasked, every new best."""
+    """Trainers that evaluate after every update and save every second one and, unasked, every new best."""
 
     def trainer(updates: int, **keys: Any) -> Any:
         source = few_questions(tmp_path, 8)
         data = {**toy_recipe["data"], "sources": [source], "eval_sources": [source]}
-        section = dict(save_every_n_steps=0, save_end_of_training=True, keep_last=1)
+        section = dict(save_every_n_steps=2, keep_last=1)
         return build(updates, section, data=data, eval_interval=1, micro_batch_size=8, **keys)
 
     return trainer

@@ -54,6 +54,8 @@ def test_two_ranks_share_the_prompts_and_never_hang_on_uneven_work(
     assert {row["rank"] for row in run.rollouts} == {0, 1}
     questions = {(row["step"], row["question"]) for row in run.rollouts}
     assert len(questions) == 2 * 8, "no prompt is rolled out by both ranks"
+    left = list(Path("/dev/shm").glob(f"deepspeed_allreduce_buffer_*_{run.port}_*"))
+    assert left == [], "66 MiB of memory per rank outlived the job"
 
 
 def test_learning_is_real_mean_reward_rises(run_recipe: RunRecipe, toy_recipe: dict[str, Any]) -> None:

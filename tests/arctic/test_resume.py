@@ -27,6 +27,7 @@ from tests.arctic.toy_project import start_recipe
 pytestmark = pytest.mark.slow
 
 RunRecipe = Callable[..., ToyRun]
+Build = Callable[..., Any]
 
 CLOCKS = ("seconds_generate", "seconds_reward", "seconds_train", "tokens_per_s", "step_time")
 
@@ -71,7 +72,7 @@ def train(trainer: Any) -> torch.Tensor:
 
 @pytest.mark.parametrize("name", RUNS)
 def test_a_resumed_run_repeats_the_uninterrupted_one(
-    trainer_factory: Callable[..., Any], toy_recipe: dict[str, Any], wide_model: Path, tmp_path: Path, name: str
+    trainer_factory: Build, toy_recipe: dict[str, Any], wide_model: Path, tmp_path: Path, name: str
 ) -> None:
     changes, killed_after, updates = RUNS[name]
     keys = {**changes, "data": {**toy_recipe["data"], "sources": [few_questions(tmp_path, 7)]}, "epochs": 9}
@@ -90,34 +91,37 @@ def test_a_resumed_run_repeats_the_uninterrupted_one(
     assert (figures(straight), samples(straight)) == expected
 
 
-# Both are saved after update 4: at the end of an epoch of two rollouts, in the middle of one of three.
-@pytest.mark.parametrize(("model", "accumulation", "questions"), [("policy", 1, 5), ("quantized", 3, 19)])
+@pytest.fixture
+def two_rank_recipe(toy_recipe: dict[str, Any], wide_model: Path, tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """Nine updates of two ranks, saved after the fourth and the eighth."""
+
+    def recipe(model: str, accumulation: int, questions: int) -> dict[str, Any]:
+        toy_recipe["model"].update(type=model, name_or_path=str(wide_model))
+        toy_recipe["data"]["sources"] = [few_questions(tmp_path, questions)]
+        toy_recipe.update(micro_batch_size=1, gradient_accumulation_steps=accumulation, epochs=9, exit_iteration=9)
+        toy_recipe.update(rewards=["toy_rewards:share_of_letter_e"])
+        toy_recipe["checkpoint"] = run_checkpoint(tmp_path, save_every_n_steps=4)
+        return toy_recipe
+
+    return recipe
+
+
+# Saved at the end of an epoch of two rollouts, or in the middle of one of three.
+@pytest.mark.parametrize("keys", [("policy", 1, 5), ("quantized", 3, 19)], ids=["plain", "NF4"])
 def test_two_killed_ranks_continue_as_if_they_had_not_been(
-    run_recipe: RunRecipe,
-    trainer_factory: Callable[..., Any],
-    toy_recipe: dict[str, Any],
-    wide_model: Path,
-    tmp_path: Path,
-    model: str,
-    accumulation: int,
-    questions: int,
+    run_recipe: RunRecipe, trainer_factory: Build, two_rank_recipe: Build, tmp_path: Path, keys: tuple[str, int, int]
 ) -> None:
-    toy_recipe["model"].update(type=model, name_or_path=str(wide_model))
-    toy_recipe["data"]["sources"] = [few_questions(tmp_path, questions)]
-    toy_recipe.update(micro_batch_size=1, gradient_accumulation_steps=accumulation, epochs=9, exit_iteration=9)
-    toy_recipe.update(
-        rewards=["toy_rewards:share_of_letter_e"], checkpoint=run_checkpoint(tmp_path, save_every_n_steps=4)
-    )
-    killed = kill_after_update(toy_recipe, tmp_path, update=6, ranks=2)
+    recipe = two_rank_recipe(*keys)
+    killed = kill_after_update(recipe, tmp_path, update=6, ranks=2)
     before = (figures(killed), samples(killed))
-    resumed = run_recipe(toy_recipe, ranks=2)
+    resumed = run_recipe(recipe, ranks=2)
     assert resumed.code == 0 and "continuing after update 4" in resumed.output, resumed.output[-3000:]
     assert len(before[0]) in (6, 7), "the kill must fall between two checkpoints"
     assert figures(resumed)[: len(before[0])] == before[0]
     assert samples(resumed)[: len(before[1])] == before[1]
     assert [row["iter"] for row in resumed.metrics] == list(range(1, 10))
     with pytest.raises(ModelError, match="ranks 2 then, 1 now"):
-        trainer_factory(**{key: value for key, value in toy_recipe.items() if key != "code"})
+        trainer_factory(**{key: value for key, value in recipe.items() if key != "code"})
 
 
 def kill_after_update(recipe: dict[str, Any], folder: Path, *, update: int, ranks: int) -> ToyRun:
