@@ -22,7 +22,8 @@ ROOT = Path(__file__).resolve().parent.parent / PACKAGE
 FOUNDATION = {"types", "errors", "registry"}
 MATHS = {"advantages", "kl", "losses", "logprobs", "batch"}
 MODELS = {"adapters", "quantized", "run_folders"}
-TRAINING = {"rollout", "rewards", "data", "evaluation", "monitor", "prompts", "databases"} | MODELS | MATHS
+ROOMS_OF_A_RUN = {"rollout", "rewards", "data", "evaluation", "monitor", "prompts", "databases"}
+TRAINING = ROOMS_OF_A_RUN | {"lora", "packed"} | MODELS | MATHS
 
 # room -> rooms it may import, besides the foundation. What is missing here may not exist.
 ROOMS: dict[str, set[str]] = {
@@ -37,7 +38,10 @@ ROOMS: dict[str, set[str]] = {
     "losses": {"advantages", "kl"},  # a preset is a row of advantage x ratio level x clip x aggregation
     "logprobs": set(),
     "batch": set(),
-    "rollout": set(),
+    "attention": set(),
+    "lora": set(),
+    "packed": {"attention", "batch", "logprobs"},
+    "rollout": {"attention"},
     "adapters": set(),
     "quantized": set(),
     "data": {"databases", "prompts"},

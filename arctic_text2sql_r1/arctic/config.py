@@ -63,8 +63,8 @@ class GRPOTrainerConfig(TrainerConfig):
     updates_per_inner_epoch: int = Field(default=1, ge=1)
     """ Optimizer updates of one such pass, each over an equal share of the prompts, dealt anew for each pass. """
 
-    completions_per_micro_batch: int | None = Field(default=None, ge=1)
-    """ Rows of one forward and backward pass; lower it when memory runs out. Unset: micro_batch_size x G. """
+    tokens_per_micro_batch: int = Field(default=8192, ge=1)
+    """ Most tokens of one forward and backward pass, each prompt counted once; lower it when memory runs out. """
 
     generation_batch_rows: int | None = Field(default=None, ge=1)
     """ Most completions decoded together; lower it when the key-value cache does not fit. Unset: all at once. """
@@ -81,7 +81,6 @@ class GRPOTrainerConfig(TrainerConfig):
     rollouts_path: Path | None = None
     """ JSONL of every completion with its reward. Unset: `rollouts.jsonl` beside `train_log_metrics_path`. """
 
-    _prompts_per_micro_batch: int = PrivateAttr(default=1)
     _preset_name: str = PrivateAttr(default="grpo")
     _cells: Objective = PrivateAttr(default=OBJECTIVES["grpo"])
 
@@ -228,7 +227,6 @@ class GRPOTrainerConfig(TrainerConfig):
     @model_validator(mode="after")
     def _fold_accumulation(self) -> Self:
         # Parents' after-validators have run: the DeepSpeed dict is complete and may be corrected.
-        self._prompts_per_micro_batch = self.micro_batch_size
         self.micro_batch_size *= self.gradient_accumulation_steps
         self.gradient_accumulation_steps = 1
         if self.micro_batch_size % self.updates_per_inner_epoch != 0:
@@ -265,11 +263,6 @@ class GRPOTrainerConfig(TrainerConfig):
     def rollouts_file(self) -> Path:
         """Where every completion is logged."""
         return self.rollouts_path or self.train_log_metrics_path.parent / "rollouts.jsonl"
-
-    @property
-    def rows_per_micro_batch(self) -> int:
-        """Completions of one forward and backward pass."""
-        return self.completions_per_micro_batch or self._prompts_per_micro_batch * self.num_samples_per_prompt
 
     def plan(self, batches_per_epoch: int, updates: int) -> str:
         """The batch arithmetic in one line, for the start of a run."""

@@ -12,7 +12,8 @@ from arctic_text2sql_r1.losses import Objective
 
 
 def plan_lines(trainer: Any) -> Iterator[str]:
-    """Batch arithmetic, objective, comparison mode, cautions, trainable parameters, and where a resumed run stands."""
+    """Batch arithmetic, objective, comparison mode, cautions, trainable parameters, layout and memory of a
+    training pass, and where a resumed run stands."""
     config = trainer.config
     yield config.plan(len(trainer.train_dataloader), trainer.metrics.max_iter)
     yield f"objective {config.preset_name}: {describe(config.cells)}"
@@ -24,6 +25,7 @@ def plan_lines(trainer: Any) -> Iterator[str]:
     trainable = sum(size for requires_grad, size in sizes if requires_grad)
     total = sum(size for _, size in sizes)
     yield f"trainable parameters: {trainable:,} of {total:,} ({trainable / total:.2%})"
+    yield from trainer.learner.notes
     yield from (f"reference: {reference}" for reference in [trainer.learner.reference] if reference is not None)
     yield from _another_base(config)
     if trainer.global_step > 0:

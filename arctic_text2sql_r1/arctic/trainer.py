@@ -39,6 +39,7 @@ from arctic_text2sql_r1.arctic.plan import plan_lines
 from arctic_text2sql_r1.arctic.ranks import gather
 from arctic_text2sql_r1.arctic.ranks import reduce_max
 from arctic_text2sql_r1.arctic.ranks import reduce_sum
+from arctic_text2sql_r1.arctic.ranks import release_shared_memory
 from arctic_text2sql_r1.arctic.updates import compared_rewards
 from arctic_text2sql_r1.arctic.updates import rollout_seed
 from arctic_text2sql_r1.batch import MicroBatch
@@ -81,6 +82,7 @@ class GRPOTrainer(SFTTrainer):
         """Completes what the framework's constructor built; does nothing in its data-preparation mode."""
         if not hasattr(self, "metrics"):
             return
+        release_shared_memory()
         _disable_dropout(self.model_unwrapped)
         self.metrics = GRPOMetrics(self)
         self.judge = SQLJudge(

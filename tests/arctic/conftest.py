@@ -82,7 +82,7 @@ def toy_recipe(toy_model: Path, tmp_path: Path) -> dict[str, Any]:
     recipe = load_recipe("grpo-tiny.yaml", tmp_path)
     recipe["model"]["name_or_path"] = str(toy_model)
     recipe.update(micro_batch_size=8, num_samples_per_prompt=4, max_new_tokens=16, exit_iteration=2, seed=7)
-    recipe["completions_per_micro_batch"] = 16
+    recipe["tokens_per_micro_batch"] = 2048
     recipe["sql"] = dict(workers=1, timeout_s=30)  # a starved machine must not make golds time out
     recipe["scheduler"] = dict(name="constant", warmup_ratio=0.0)
     recipe["train_log_metrics_path"] = str(tmp_path / "metrics.jsonl")
@@ -102,7 +102,7 @@ def run_recipe(tmp_path: Path) -> Callable[..., ToyRun]:
             os.killpg(process.pid, 9)
             output, _ = process.communicate()
             pytest.fail(f"arctic_training did not end within {timeout_s} s:\n{output[-3000:]}")
-        return ToyRun(tmp_path, output, process.returncode)
+        return ToyRun(tmp_path, output, process.returncode, port=process.args[-1])
 
     return run
 

@@ -47,13 +47,15 @@ def test_two_ranks_share_the_prompts_and_never_hang_on_uneven_work(
 ) -> None:
     # One row per micro-batch and a reward that leaves some groups without spread: ranks get different numbers of
     # micro-batches, and completions end at different lengths.
-    toy_recipe.update(micro_batch_size=4, completions_per_micro_batch=1, rewards=["toy_rewards:share_of_letter_e"])
+    toy_recipe.update(micro_batch_size=4, tokens_per_micro_batch=1, rewards=["toy_rewards:share_of_letter_e"])
     run = run_recipe(toy_recipe, ranks=2)
     assert run.code == 0, run.output[-3000:]
     assert [row["iter"] for row in run.metrics] == [1, 2]
     assert {row["rank"] for row in run.rollouts} == {0, 1}
     questions = {(row["step"], row["question"]) for row in run.rollouts}
     assert len(questions) == 2 * 8, "no prompt is rolled out by both ranks"
+    left = list(Path("/dev/shm").glob(f"deepspeed_allreduce_buffer_*_{run.port}_*"))
+    assert left == [], "66 MiB of memory per rank outlived the job"
 
 
 def test_learning_is_real_mean_reward_rises(run_recipe: RunRecipe, toy_recipe: dict[str, Any]) -> None:

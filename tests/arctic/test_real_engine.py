@@ -71,8 +71,8 @@ def test_micro_batches_do_not_move_an_update_of_the_real_engine(
     trainer_factory: Callable[..., Any], engine: str
 ) -> None:
     # Same seed, so both trainers start from the same adapter and roll out the same 32 completions.
-    whole = one_update(trainer_factory(kl_coef=0.1, completions_per_micro_batch=32, **ENGINES[engine]))
-    cut = one_update(trainer_factory(kl_coef=0.1, completions_per_micro_batch=1, **ENGINES[engine]))
+    whole = one_update(trainer_factory(kl_coef=0.1, tokens_per_micro_batch=100_000, **ENGINES[engine]))
+    cut = one_update(trainer_factory(kl_coef=0.1, tokens_per_micro_batch=1, **ENGINES[engine]))
     assert (whole.micro_batches, cut.micro_batches) == (1, 32)
     assert whole.grad_norm > 1e-3
     assert cut.grad_norm == pytest.approx(whole.grad_norm, rel=1e-5)

@@ -50,7 +50,7 @@ def test_an_update_under_every_objective_makes_good_completions_likelier(
 def test_two_ranks_make_smaller_updates_on_one_rollout(run_recipe: RunRecipe, toy_recipe: dict[str, Any]) -> None:
     toy_recipe.update(micro_batch_size=4, inner_epochs=2, updates_per_inner_epoch=2, exit_iteration=8)
     toy_recipe.update(objective=dict(preset="dapo", entropy_coef=0.01, truncated_completions="penalize"))
-    toy_recipe.update(completions_per_micro_batch=3, rewards=["toy_rewards:share_of_letter_e"], checkpoint=[])
+    toy_recipe.update(tokens_per_micro_batch=300, rewards=["toy_rewards:share_of_letter_e"], checkpoint=[])
     run = run_recipe(toy_recipe, ranks=2)
     assert run.code == 0, run.output[-3000:]
     assert [row["iter"] for row in run.metrics] == [4, 8]

@@ -35,6 +35,7 @@ class ToyRun:
     folder: Path
     output: str
     code: int
+    port: str = ""
 
     @property
     def metrics(self) -> list[dict[str, Any]]:
