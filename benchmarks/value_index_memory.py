@@ -6,8 +6,8 @@
     python benchmarks/value_index_memory.py FOLDER [--rows 1000000]
 
 Makes FOLDER/large-ROWS.sqlite, one table of ten text columns (names, streets, addresses, codes) of words drawn by
-Zipf's law from 60,000 made-up ones, nearly all cells distinct; kept for the next run. Builds the index in this process,
-whose peak memory counts, and looks up a few of its values. Prints one JSON line.
+Zipf's law from 60,000 made-up ones, nearly all cells distinct; kept for the next run. Builds the index in this
+process, whose peak memory counts, and looks up a few of its values. Prints one JSON line.
 """
 
 import argparse
