@@ -24,7 +24,7 @@ ON_CPU := $(IN_VENV) DS_ACCELERATOR=cpu TORCH_EXTENSIONS_DIR="$(CURDIR)/.cache/t
 OFFLINE := HF_HUB_OFFLINE=1
 OPS_STAMP := .cache/torch_extensions/.compiled
 
-.PHONY: help install ops demo test test-fast test-cpu test-gpu lint format clean
+.PHONY: help install ops demo test test-fast test-cpu test-gpu test-parity trl lint format clean
 
 help:
 	@echo "make demo [SEED=1]  train a small policy with GRPO on this CPU and report baseline against trained"
@@ -32,6 +32,7 @@ help:
 	@echo "make test-fast      without the tests that launch arctic_training, under 2 minutes"
 	@echo "make test-cpu       everything that needs no GPU, the gpu tests deselected"
 	@echo "make test-gpu       only the tests that need a CUDA device"
+	@echo "make test-parity    losses and gradients against TRL's own, in an environment that make trl builds"
 	@echo "make lint | format  ruff and mypy | apply ruff's fixes and formatting"
 	@echo "make install | ops  .venv with pinned packages | compile DeepSpeed's CPU operators"
 	@echo "make clean          remove caches and compiled operators; .venv and runs/ stay"
@@ -72,6 +73,19 @@ test-cpu: install ops
 
 test-gpu: install
 	@$(IN_VENV) $(PY) -m pytest -m gpu $(PYTEST_FLAGS)
+
+# TRL pins another transformers, so it never shares an environment with us.
+trl: .cache/trl/.installed
+
+.cache/trl/.installed: constraints.txt benchmarks/requirements-trl.txt
+	@echo "Installing TRL into .cache/trl (minutes on the first run)"
+	@$(PYTHON) -m venv .cache/trl
+	@.cache/trl/bin/python -m pip install $(PIP_FLAGS) "$(TORCH_PIN)"
+	@.cache/trl/bin/python -m pip install $(PIP_FLAGS) "$(TORCH_PIN)" -r benchmarks/requirements-trl.txt
+	@touch $@
+
+test-parity: install ops trl
+	@$(ON_CPU) $(OFFLINE) TRL_PYTHON="$(CURDIR)/.cache/trl/bin/python" $(PY) -m pytest tests/parity $(PYTEST_FLAGS)
 
 lint: install
 	@$(PY) -m ruff check .

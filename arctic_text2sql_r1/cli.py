@@ -1,9 +1,10 @@
 # Copyright 2026 The arctic-text2sql-r1 authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The `text2sql-r1` command: evaluate, score, check-data.
+"""The `text2sql-r1` command: evaluate, score, check-data, export.
 
-Each command parses flags and hands over: `evaluation/run.py` evaluates, `scoring.py` scores, `data/check.py` checks.
+Each command parses flags and hands over: `evaluation/run.py` evaluates, `scoring.py` scores, `data/check.py` checks,
+`export.py` merges.
 Modules that take time to import are imported by the command that needs them.
 """
 
@@ -19,9 +20,12 @@ from typing import Any
 
 from arctic_text2sql_r1.errors import DataError
 from arctic_text2sql_r1.errors import Text2SQLError
+from arctic_text2sql_r1.evaluation.models import DTYPES
+from arctic_text2sql_r1.evaluation.options import COMPARE_HELP
 from arctic_text2sql_r1.evaluation.options import EvaluationOptions
 from arctic_text2sql_r1.evaluation.options import add_evaluation_flags
 from arctic_text2sql_r1.evaluation.options import positive_int
+from arctic_text2sql_r1.prompts.formats import COMPLETION_FORMATS
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -61,6 +65,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_check_flags(
         commands.add_parser("check-data", help="run every gold query twice; write the usable rows and the rest")
     )
+    _add_export_flags(commands.add_parser("export", help="merge an adapter into its base: a plain model folder"))
     return parser
 
 
@@ -101,15 +106,10 @@ def _add_score_flags(parser: argparse.ArgumentParser) -> None:
         metavar="NAME[,NAME...]",
         help="registered names or package.module:function, summed with weight 1 (default: %(default)s)",
     )
-    add("--format", default="think_answer", help="think_answer, solution, fenced or plain (default: %(default)s)")
+    add("--format", default="think_answer", help=f"{', '.join(COMPLETION_FORMATS)} (default: %(default)s)")
     add("--prefill", default="", metavar="TEXT", help="what the prompt had already written, for example '<think>'")
     add("--parser", default="strict", choices=("strict", "lenient"), help="default: %(default)s")
-    add(
-        "--compare",
-        default="default",
-        metavar="MODE",
-        help="when two results are equal: default, bird, spider or spider_keep_distinct",
-    )
+    add("--compare", default="default", metavar="MODE", help=COMPARE_HELP)
     add("--skip-bad", action="store_true", help="leave out unusable lines, naming each, instead of stopping")
     _add_sql_flags(parser)
     parser.set_defaults(command=score)
@@ -190,6 +190,27 @@ def check_data(flags: argparse.Namespace) -> None:
     print(check.summary() + (f"; {len(unusable)} unusable rows" if len(unusable) > 0 else ""))
     if check.kinds().get(MISSING_DATABASE) == len(examples):
         raise DataError("No database was found. Name the folder that holds them with --databases.")
+
+
+def _add_export_flags(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--adapter", required=True, type=Path, metavar="DIR", help="what training saved")
+    add("--out", required=True, type=Path, metavar="DIR", help="folder to make")
+    add("--dtype", default="bfloat16", choices=DTYPES, help="of the saved weights (default: %(default)s)")
+    add("--base-model", metavar="MODEL", help="base of the adapter (default: the one adapter_config.json names)")
+    add(
+        "--original-base",
+        action="store_true",
+        help="merge an adapter trained over NF4 into the unquantised base, which is not the policy that was trained",
+    )
+    parser.set_defaults(command=export)
+
+
+def export(flags: argparse.Namespace) -> None:
+    """`text2sql-r1 export`."""
+    from arctic_text2sql_r1.export import export_adapter
+
+    print(export_adapter(flags.adapter, flags.out, flags.dtype, flags.base_model, flags.original_base))
 
 
 def progress_bar() -> "Progress":

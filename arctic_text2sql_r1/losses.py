@@ -99,8 +99,9 @@ OBJECTIVES: dict[str, Objective] = {
     "dr_grpo": Objective(
         source="arXiv 2503.20783 section 3.2", advantage_scaling="none", aggregation="constant", kl_coef=0.0
     ),
-    # Dynamic sampling, its fourth part, is a matter of the rollout. Truncated completions: overlong filtering of
-    # section 3.4, here out of the group's mean as well; "penalize" is that section's soft punishment.
+    # Dynamic sampling, its fourth part, is a matter of the rollout: recipe key `dynamic_sampling`. Truncated
+    # completions: overlong filtering of section 3.4, here out of the group's mean as well; "penalize" is that
+    # section's soft punishment.
     "dapo": Objective(
         source="arXiv 2503.14476 eq. 8", clip_range=(0.2, 0.28), kl_coef=0.0, truncated_completions="mask"
     ),

@@ -11,6 +11,7 @@ from arctic_text2sql_r1.batch import counted_sizes
 from arctic_text2sql_r1.batch import idle_row
 from arctic_text2sql_r1.batch import pack_rows
 from arctic_text2sql_r1.batch import remember_logprobs
+from arctic_text2sql_r1.batch import row_length
 from arctic_text2sql_r1.batch import split_groups
 from arctic_text2sql_r1.batch import split_rows
 
@@ -24,8 +25,8 @@ def row(prompt: int, completion: int, advantage: float = 1.0, keep: bool = True)
 
 def test_a_row_is_prompt_then_completion_then_padding() -> None:
     batch = pack_rows([row(prompt=2, completion=1), row(prompt=1, completion=3)], PAD, denominator=4.0)
-    assert batch.input_ids.tolist() == [[10, 11, 20, PAD], [10, 20, 21, 22]]
-    assert batch.prompt_lengths.tolist() == [2, 1]
+    assert batch.inputs["input_ids"].tolist() == [[10, 11, 20, PAD], [10, 20, 21, 22]]
+    assert batch.tokens == 8
 
 
 def test_the_mask_marks_completion_tokens_counted_from_the_prompts_end() -> None:
@@ -33,12 +34,12 @@ def test_the_mask_marks_completion_tokens_counted_from_the_prompts_end() -> None
     assert batch.completion_mask.tolist() == [[True, False, False], [True, True, True]]
 
 
-def test_every_marked_position_finds_its_completion_token() -> None:
+def test_every_completion_token_is_predicted_from_the_token_before_it() -> None:
+    # Ids 10, 11, ... in the prompt and 20, 21, ... in the completion: 20 follows the prompt's last, 21 follows 20.
     rows = [row(prompt=5, completion=2), row(prompt=1, completion=4), row(prompt=3, completion=1)]
     batch = pack_rows(rows, PAD, denominator=7.0)
-    index, step = batch.completion_mask.nonzero(as_tuple=True)
-    tokens = batch.input_ids[index, batch.prompt_lengths[index] + step].tolist()
-    assert tokens == [token for packed in rows for token in packed.completion_ids]
+    assert batch.targets.tolist() == [20, 21, 20, 21, 22, 23, 20]
+    assert batch.inputs["input_ids"].flatten()[batch.sources].tolist() == [14, 20, 10, 20, 21, 22, 12]
 
 
 def test_a_padding_id_inside_a_completion_still_counts() -> None:
@@ -56,7 +57,7 @@ def test_advantages_keep_flags_and_denominator_travel_with_the_rows() -> None:
 
 def test_dtypes_are_those_the_loss_reads() -> None:
     batch = pack_rows([row(2, 2)], PAD, denominator=2.0)
-    assert (batch.input_ids.dtype, batch.prompt_lengths.dtype) == (torch.long, torch.long)
+    assert (batch.inputs["input_ids"].dtype, batch.sources.dtype, batch.targets.dtype) == (torch.long,) * 3
     assert (batch.completion_mask.dtype, batch.kl_rows.dtype) == (torch.bool, torch.bool)
     assert batch.advantages.dtype == torch.float32
 
@@ -72,32 +73,37 @@ def test_a_row_without_prompt_cannot_be_packed() -> None:
 
 
 def test_micro_batches_come_longest_first_and_lose_no_row() -> None:
+    # Two rows of 10 with padding fit into 20 tokens, two of 7, but no third of 7.
     rows = [row(2, 1), row(1, 8), row(4, 3), row(1, 1), row(5, 5)]
-    parts = split_rows(rows, rows_per_micro_batch=2)
-    lengths = [[len(part.prompt_ids) + len(part.completion_ids) for part in batch] for batch in parts]
-    assert lengths == [[10, 9], [7, 3], [2]]
+    parts = split_rows(rows, tokens_per_micro_batch=20)
+    assert [[row_length(part) for part in batch] for batch in parts] == [[10, 9], [7, 3], [2]]
+
+
+def test_a_row_longer_than_the_budget_goes_alone() -> None:
+    parts = split_rows([row(9, 9), row(2, 2), row(8, 9)], tokens_per_micro_batch=8)
+    assert [[row_length(part) for part in batch] for batch in parts] == [[18], [17], [4]]
 
 
 def test_rows_of_equal_length_keep_their_order() -> None:
     rows = [row(2, 2, advantage=value) for value in (0.1, 0.2, 0.3)]
-    assert split_rows(rows, rows_per_micro_batch=3) == [rows]
+    assert split_rows(rows, tokens_per_micro_batch=12) == [rows]
 
 
 def test_rows_without_gradient_are_left_out() -> None:
     kept = row(2, 2)
-    assert split_rows([row(3, 3, keep=False), kept, row(1, 1, keep=False)], rows_per_micro_batch=4) == [[kept]]
-    assert split_rows([row(3, 3, keep=False)], rows_per_micro_batch=4) == []
+    assert split_rows([row(3, 3, keep=False), kept, row(1, 1, keep=False)], tokens_per_micro_batch=40) == [[kept]]
+    assert split_rows([row(3, 3, keep=False)], tokens_per_micro_batch=40) == []
 
 
 def test_splitting_leaves_the_callers_list_alone() -> None:
     rows = [row(1, 1), row(3, 3)]
-    split_rows(rows, rows_per_micro_batch=1)
+    split_rows(rows, tokens_per_micro_batch=1)
     assert rows == [row(1, 1), row(3, 3)]
 
 
 def test_an_idle_row_packs_to_a_prompt_without_completion_tokens() -> None:
     batch = pack_rows([idle_row(PAD)], PAD, denominator=8.0)
-    assert batch.input_ids.tolist() == [[PAD]]
+    assert batch.inputs["input_ids"].tolist() == [[PAD]]
     assert batch.completion_mask.tolist() == [[False]]
     assert (batch.advantages.tolist(), batch.kl_rows.tolist()) == ([0.0], [False])
 
@@ -122,7 +128,7 @@ def test_masked_rows_leave_numerator_and_denominator_alike() -> None:
     # Of three completions of 2, 3 and 4 tokens the last is masked; the second teaches nothing, but counts.
     rows = [row(1, 2), row(1, 3, keep=False), TrainingRow((1,), (1, 2, 3, 4), 1.0, True, counted=False)]
     assert counted_sizes(rows) == (5, 2)
-    assert split_rows(rows, rows_per_micro_batch=4) == [[rows[0]]]
+    assert split_rows(rows, tokens_per_micro_batch=40) == [[rows[0]]]
 
 
 def test_remembered_logprobs_come_back_however_the_rows_are_packed() -> None:

@@ -21,13 +21,16 @@ PACKAGE = "arctic_text2sql_r1"
 ROOT = Path(__file__).resolve().parent.parent / PACKAGE
 FOUNDATION = {"types", "errors", "registry"}
 MATHS = {"advantages", "kl", "losses", "logprobs", "batch"}
-TRAINING = {"rollout", "rewards", "data", "evaluation", "monitor", "prompts", "databases"} | MATHS
+MODELS = {"adapters", "quantized", "run_folders"}
+ROOMS_OF_A_RUN = {"rollout", "rewards", "data", "evaluation", "monitor", "prompts", "databases"}
+TRAINING = ROOMS_OF_A_RUN | {"lora", "packed"} | MODELS | MATHS
 
 # room -> rooms it may import, besides the foundation. What is missing here may not exist.
 ROOMS: dict[str, set[str]] = {
     "types": set(),
     "errors": set(),
     "registry": set(),
+    "run_folders": set(),
     "prompts": set(),
     "databases": set(),
     "advantages": set(),
@@ -35,18 +38,24 @@ ROOMS: dict[str, set[str]] = {
     "losses": {"advantages", "kl"},  # a preset is a row of advantage x ratio level x clip x aggregation
     "logprobs": set(),
     "batch": set(),
-    "rollout": set(),
+    "attention": set(),
+    "lora": set(),
+    "packed": {"attention", "batch", "logprobs"},
+    "rollout": {"attention"},
+    "adapters": set(),
+    "quantized": set(),
     "data": {"databases", "prompts"},
     "rewards": {"databases", "prompts"},
-    "evaluation": {"rollout", "prompts", "databases", "data"},
+    "evaluation": {"rollout", "prompts", "databases", "data", "adapters", "quantized", "run_folders"},
     "monitor": {"rollout", "prompts", "databases", "data"},
     "scoring": {"rewards", "prompts", "databases", "data"},
+    "export": {"evaluation", "adapters", "quantized"},
     "arctic": TRAINING,
     "standalone": TRAINING,
-    "cli": TRAINING | {"arctic", "standalone", "scoring"},
+    "cli": TRAINING | {"arctic", "standalone", "scoring", "export"},
 }
 HOST = {"arctic_training", "deepspeed"}
-HEAVY = {"torch", "transformers", "peft", "datasets", "vllm", "matplotlib"} | HOST
+HEAVY = {"torch", "transformers", "peft", "bitsandbytes", "datasets", "vllm", "matplotlib"} | HOST
 TORCH_FREE = ("prompts", "databases", "rewards", "data")
 
 

@@ -4,6 +4,7 @@
 """Log-probabilities read inside the head equal those from full logits, in value and in gradient, on a tiny Qwen2."""
 
 from collections.abc import Callable
+from itertools import accumulate
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,9 +18,9 @@ from arctic_text2sql_r1.batch import idle_row
 from arctic_text2sql_r1.batch import pack_rows
 from arctic_text2sql_r1.batch import split_rows
 from arctic_text2sql_r1.errors import ModelError
+from arctic_text2sql_r1.logprobs import CHUNK_BYTES
 from arctic_text2sql_r1.logprobs import Scoring
 from arctic_text2sql_r1.logprobs import chunked_logprobs
-from arctic_text2sql_r1.logprobs import completion_scores
 from arctic_text2sql_r1.logprobs import score_rows
 from arctic_text2sql_r1.logprobs import scoring_head
 from arctic_text2sql_r1.logprobs import token_logprobs
@@ -29,19 +30,20 @@ from arctic_text2sql_r1.losses import policy_loss
 
 VOCABULARY = 67  # a size that no other dimension of the model has
 HIDDEN = 32
+FIVE_POSITIONS = 5 * VOCABULARY * 4
 CLOSE = dict(rtol=1e-4, atol=1e-5)
 
 Scores = tuple[torch.Tensor, torch.Tensor]
 
 
-def tiny_model(tied: bool = True) -> Any:
+def tiny_model(vocabulary: int = VOCABULARY, tied: bool = True) -> Any:
     """A random Qwen2 whose distributions are far from uniform."""
     from transformers import Qwen2Config
     from transformers import Qwen2ForCausalLM
 
     torch.manual_seed(0)
     config = Qwen2Config(
-        vocab_size=VOCABULARY,
+        vocab_size=vocabulary,
         hidden_size=HIDDEN,
         intermediate_size=48,
         num_hidden_layers=2,
@@ -54,29 +56,29 @@ def tiny_model(tied: bool = True) -> Any:
     return Qwen2ForCausalLM(config).eval()
 
 
-def lora_model() -> Any:
+def lora_model(vocabulary: int = VOCABULARY) -> Any:
     """The tied model with a live adapter."""
     from peft import LoraConfig
     from peft import get_peft_model
 
-    model = get_peft_model(tiny_model(), LoraConfig(r=2, target_modules=["q_proj", "v_proj", "down_proj"]))
+    model = get_peft_model(tiny_model(vocabulary), LoraConfig(r=2, target_modules=["q_proj", "v_proj", "down_proj"]))
     for name, parameter in model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.3)
     return model
 
 
-def lora_head_model() -> Any:
+def lora_head_model(vocabulary: int = VOCABULARY) -> Any:
     """The untied model with an adapter on the head itself as well."""
     from peft import LoraConfig
     from peft import get_peft_model
 
-    model = get_peft_model(tiny_model(tied=False), LoraConfig(r=2, target_modules=["q_proj", "lm_head"]))
+    model = get_peft_model(tiny_model(vocabulary, tied=False), LoraConfig(r=2, target_modules=["q_proj", "lm_head"]))
     torch.nn.init.normal_(model.base_model.model.lm_head.lora_B["default"].weight, std=0.3)
     return model
 
 
-MODELS: dict[str, Callable[[], Any]] = dict(
+MODELS: dict[str, Callable[..., Any]] = dict(
     tied=tiny_model, untied=lambda: tiny_model(tied=False), lora=lora_model, lora_head=lora_head_model
 )
 
@@ -95,9 +97,7 @@ ROWS = random_rows([(3, 5), (7, 2), (1, 6), (4, 4)])
 
 
 def scores(model: Any, batch: MicroBatch, temperature: float = 1.0) -> Scores:
-    return completion_scores(
-        model, model, batch.input_ids, batch.prompt_lengths, batch.completion_mask, temperature=temperature
-    )
+    return score_rows(model, model, batch, Scoring(temperature=temperature))
 
 
 def by_hand(model: Any, rows: list[TrainingRow], temperature: float = 1.0) -> Scores:
@@ -204,17 +204,15 @@ class LargestLogits(TorchDispatchMode):
 
 def test_logits_of_more_than_one_chunk_never_exist() -> None:
     model, batch = tiny_model(), pack_rows(ROWS, pad_token_id=0, denominator=1.0)
-    arguments = (batch.input_ids, batch.prompt_lengths, batch.completion_mask)
     with LargestLogits() as largest:
-        with scoring_head(model.get_output_embeddings(), *arguments, Scoring(temperature=1.0, chunk_positions=5)):
-            found = model(input_ids=batch.input_ids, use_cache=False).logits
+        with scoring_head(model.get_output_embeddings(), batch, Scoring(temperature=1.0, chunk_bytes=FIVE_POSITIONS)):
+            found = model(**batch.inputs, use_cache=False).logits
         found[..., 0].sum().backward()
     assert largest.rows == 5  # of 17 completion tokens and 4 x 9 positions
 
 
 def test_no_logits_of_many_chunks_are_kept_for_the_backward_pass() -> None:
     model, batch = tiny_model(), pack_rows(ROWS, pad_token_id=0, denominator=1.0)
-    arguments = (batch.input_ids, batch.prompt_lengths, batch.completion_mask)
     kept: list[tuple[int, ...]] = []
 
     def pack(tensor: torch.Tensor) -> torch.Tensor:
@@ -222,10 +220,30 @@ def test_no_logits_of_many_chunks_are_kept_for_the_backward_pass() -> None:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        with scoring_head(model.get_output_embeddings(), *arguments, Scoring(temperature=1.0, chunk_positions=5)):
-            model(input_ids=batch.input_ids, use_cache=False)
+        with scoring_head(model.get_output_embeddings(), batch, Scoring(temperature=1.0, chunk_bytes=FIVE_POSITIONS)):
+            model(**batch.inputs, use_cache=False)
     assert len(kept) > 0
     assert [shape for shape in kept if shape[-1:] == (VOCABULARY,) and shape[0] != HIDDEN] == []
+
+
+def peak_bytes(kind: str, vocabulary: int, steps: int) -> int:
+    """Most memory that forward and backward pass of one micro-batch hold at once, weights apart."""
+    torch.manual_seed(0)
+    model = MODELS[kind](vocabulary)
+    batch = pack_rows(random_rows([(3, steps)] * 4), pad_token_id=0, denominator=1.0)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        logprobs, _ = score_rows(model, model, batch, Scoring(temperature=1.0, chunk_bytes=1 << 16))
+        logprobs.sum().backward()
+    events = [event for event in profile.profiler.kineto_results.events() if event.name() == "[memory]"]
+    return max(accumulate(event.nbytes() for event in sorted(events, key=lambda event: event.start_ns())))
+
+
+@pytest.mark.parametrize("kind", ["lora", "lora_head"])
+def test_peak_memory_does_not_grow_with_vocabulary_times_length(kind: str) -> None:
+    small, wide = peak_bytes(kind, vocabulary=500, steps=10), peak_bytes(kind, vocabulary=8000, steps=10)
+    long, both = peak_bytes(kind, vocabulary=500, steps=40), peak_bytes(kind, vocabulary=8000, steps=40)
+    # 160 positions of 8,000 logits are 5.1 MB; what grows with either alone may stay, with both together nothing.
+    assert both - wide < long - small + 3 * (1 << 16)
 
 
 @pytest.mark.parametrize("own_forward", [False, True])
@@ -242,9 +260,9 @@ def test_the_heads_forward_is_back_after_success_and_after_an_exception(own_forw
         raise RuntimeError("out of memory")
 
     with pytest.raises(RuntimeError, match="out of memory"):
-        completion_scores(broken, model, batch.input_ids, batch.prompt_lengths, batch.completion_mask, 1.0)
+        score_rows(broken, model, batch, Scoring(temperature=1.0))
     assert dict(vars(head)) == before
-    assert model(input_ids=batch.input_ids).logits.shape == (*batch.input_ids.shape, VOCABULARY)
+    assert model(**batch.inputs).logits.shape == (*batch.inputs["input_ids"].shape, VOCABULARY)
 
 
 def test_a_model_that_alters_its_logits_is_refused() -> None:
@@ -254,7 +272,7 @@ def test_a_model_that_alters_its_logits_is_refused() -> None:
         return SimpleNamespace(logits=30 * torch.tanh(model(**inputs).logits / 30))
 
     with pytest.raises(ModelError, match="Qwen2ForCausalLM"):
-        completion_scores(soft_capped, model, batch.input_ids, batch.prompt_lengths, batch.completion_mask, 1.0)
+        score_rows(soft_capped, model, batch, Scoring(temperature=1.0))
 
 
 def test_gradient_checkpointing_gives_the_same_gradients() -> None:
@@ -297,11 +315,11 @@ def update_gradient(model: Any, parts: list[list[TrainingRow]]) -> tuple[float, 
     return total.item(), gradients(model, total)
 
 
-@pytest.mark.parametrize("rows_per_micro_batch", [1, 2, 3])
-def test_cutting_an_update_keeps_the_models_gradient(rows_per_micro_batch: int) -> None:
+@pytest.mark.parametrize("tokens", [1, 20, 30])
+def test_cutting_an_update_keeps_the_models_gradient(tokens: int) -> None:
     model = lora_model()
-    loss, whole = update_gradient(model, split_rows(ROWS, rows_per_micro_batch=4))
-    cut_loss, cut = update_gradient(model, split_rows(ROWS, rows_per_micro_batch))
+    loss, whole = update_gradient(model, split_rows(ROWS, tokens_per_micro_batch=100))
+    cut_loss, cut = update_gradient(model, split_rows(ROWS, tokens))
     assert cut_loss == pytest.approx(loss, rel=1e-4)
     torch.testing.assert_close(cut, whole, rtol=1e-3, atol=1e-5)
 
@@ -325,8 +343,8 @@ def test_the_entropys_gradient_flows_when_asked_and_equals_the_one_by_hand() -> 
 def test_the_entropys_gradient_does_not_depend_on_chunks_and_survives_the_model() -> None:
     model, batch = tiny_model(), pack_rows(ROWS, pad_token_id=0, denominator=1.0)
     found = []
-    for chunk in (1000, 5):
-        scoring = Scoring(temperature=0.7, chunk_positions=chunk, entropy_gradient=True)
+    for chunk_bytes in (CHUNK_BYTES, FIVE_POSITIONS):
+        scoring = Scoring(temperature=0.7, chunk_bytes=chunk_bytes, entropy_gradient=True)
         logprobs, entropy = score_rows(model, model, batch, scoring)
         assert not entropy[~batch.completion_mask].any()
         found.append(gradients(model, entropy.sum()))

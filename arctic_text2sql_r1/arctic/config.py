@@ -22,6 +22,7 @@ from pydantic import model_validator
 from typing_extensions import Self
 
 from arctic_text2sql_r1.advantages import AdvantageScaling
+from arctic_text2sql_r1.arctic.sections import GuardsConfig
 from arctic_text2sql_r1.arctic.sections import RewardConfig
 from arctic_text2sql_r1.arctic.sections import SQLConfig
 from arctic_text2sql_r1.errors import RegistryError
@@ -54,8 +55,8 @@ class GRPOTrainerConfig(TrainerConfig):
     """ epsilon of the clipped ratio, or a pair (low, high); unset: as `objective`. """
 
     kl_coef: float | None = None
-    """ beta, weight of the KL to the reference (the model with its adapter off); 0 runs no reference pass; unset: as
-    `objective`. """
+    """ beta, weight of the KL to the reference (the policy as it starts, see `arctic/reference.py`); 0 runs no
+    reference pass; unset: as `objective`. """
 
     inner_epochs: int = Field(default=1, ge=1)
     """ How often the optimizer passes over all completions of a rollout. """
@@ -63,8 +64,12 @@ class GRPOTrainerConfig(TrainerConfig):
     updates_per_inner_epoch: int = Field(default=1, ge=1)
     """ Optimizer updates of one such pass, each over an equal share of the prompts, dealt anew for each pass. """
 
-    completions_per_micro_batch: int | None = Field(default=None, ge=1)
-    """ Rows of one forward and backward pass; lower it when memory runs out. Unset: micro_batch_size x G. """
+    tokens_per_micro_batch: int = Field(default=8192, ge=1)
+    """ Most tokens of one forward and backward pass, each prompt counted once; lower it when memory runs out. """
+
+    dynamic_sampling: int = Field(default=0, ge=0)
+    """ K: groups whose rewards are all equal give way to groups of fresh prompts, sampled in at most K further rounds
+    per rollout; 0: they stay and teach nothing. """
 
     generation_batch_rows: int | None = Field(default=None, ge=1)
     """ Most completions decoded together; lower it when the key-value cache does not fit. Unset: all at once. """
@@ -78,10 +83,12 @@ class GRPOTrainerConfig(TrainerConfig):
     sql: SQLConfig = Field(default_factory=SQLConfig)
     """ SQL execution. """
 
+    guards: GuardsConfig = Field(default_factory=GuardsConfig)
+    """ When a run is stopped or taken back to its best weights. """
+
     rollouts_path: Path | None = None
     """ JSONL of every completion with its reward. Unset: `rollouts.jsonl` beside `train_log_metrics_path`. """
 
-    _prompts_per_micro_batch: int = PrivateAttr(default=1)
     _preset_name: str = PrivateAttr(default="grpo")
     _cells: Objective = PrivateAttr(default=OBJECTIVES["grpo"])
 
@@ -175,12 +182,12 @@ class GRPOTrainerConfig(TrainerConfig):
         return self
 
     @model_validator(mode="after")
-    def _reference_exists(self) -> Self:
-        if self.cells.kl_coef > 0 and self.model.peft_config is None:
+    def _quantised_weights_stay_whole(self) -> Self:
+        if self.model.type == "quantized" and self.zero_3_enabled:
             raise ValueError(
-                f"kl_coef is {self.cells.kl_coef} but model.peft_config is not set: the KL reference is the model "
-                "with its adapter switched off. Add a peft_config, or set kl_coef: 0 for full fine-tuning without "
-                "a reference."
+                "model.type is quantized, but deepspeed.zero_optimization.stage 3 cuts weights into shards, and "
+                "four-bit weights cannot be put together again. Use stage 2: the base is a quarter of its size, and "
+                "only the adapter's gradients and optimizer states are left to share."
             )
         return self
 
@@ -218,6 +225,17 @@ class GRPOTrainerConfig(TrainerConfig):
         return self
 
     @model_validator(mode="after")
+    def _rollback_has_a_target(self) -> Self:
+        kinds = [checkpoint.type for checkpoint in self.checkpoint]
+        if self.guards.rollback and not ("run" in kinds and self.eval_interval > 0):
+            raise ValueError(
+                f"guards.rollback restores the checkpoint `best`, but nothing would write one: checkpoint types are "
+                f"{kinds or 'none'} and eval_interval is {self.eval_interval}. Add a checkpoint of `type: run`, and "
+                "eval_interval with data.eval_sources."
+            )
+        return self
+
+    @model_validator(mode="after")
     def _own_files(self) -> Self:
         folder = self.train_log_metrics_path.parent
         if "kill_switch_path" not in self.model_fields_set:
@@ -228,7 +246,6 @@ class GRPOTrainerConfig(TrainerConfig):
     @model_validator(mode="after")
     def _fold_accumulation(self) -> Self:
         # Parents' after-validators have run: the DeepSpeed dict is complete and may be corrected.
-        self._prompts_per_micro_batch = self.micro_batch_size
         self.micro_batch_size *= self.gradient_accumulation_steps
         self.gradient_accumulation_steps = 1
         if self.micro_batch_size % self.updates_per_inner_epoch != 0:
@@ -252,6 +269,11 @@ class GRPOTrainerConfig(TrainerConfig):
         return self._preset_name
 
     @property
+    def starting_adapter(self) -> Path | None:
+        """The adapter that the policy starts from, None for a new one or none."""
+        return getattr(self.model, "adapter", None)
+
+    @property
     def updates_per_rollout(self) -> int:
         """Optimizer updates made on one rollout."""
         return self.inner_epochs * self.updates_per_inner_epoch
@@ -260,19 +282,3 @@ class GRPOTrainerConfig(TrainerConfig):
     def rollouts_file(self) -> Path:
         """Where every completion is logged."""
         return self.rollouts_path or self.train_log_metrics_path.parent / "rollouts.jsonl"
-
-    @property
-    def rows_per_micro_batch(self) -> int:
-        """Completions of one forward and backward pass."""
-        return self.completions_per_micro_batch or self._prompts_per_micro_batch * self.num_samples_per_prompt
-
-    def plan(self, batches_per_epoch: int, updates: int) -> str:
-        """The batch arithmetic in one line, for the start of a run."""
-        prompts = self.micro_batch_size * self.world_size
-        return (
-            f"{self.micro_batch_size} prompts x {self.num_samples_per_prompt} samples x {self.world_size} ranks = "
-            f"{prompts * self.num_samples_per_prompt} completions per rollout; {batches_per_epoch} rollouts per epoch "
-            f"x {self.epochs} epochs x {self.inner_epochs} inner epochs"
-            + (f" x {self.updates_per_inner_epoch} updates" if self.updates_per_inner_epoch > 1 else "")
-            + f"; stops after {updates} updates"
-        )

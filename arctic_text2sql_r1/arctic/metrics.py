@@ -4,8 +4,8 @@
 """What a GRPO step tells, through the framework's own metrics plumbing.
 
 The framework prints and stores a fixed set of keys and drops all others; this subclass keeps every key, prints one
-readable line per rollout above a progress bar, and raises alarms. The figures themselves are computed in
-`monitor/step_report.py` and `monitor/alarms.py`; their meaning is in `step_report.METRICS`.
+readable line per rollout above a progress bar, and below it the alarms of `arctic/guards.py`. The figures themselves
+are computed in `monitor/step_report.py`; their meaning is in `step_report.METRICS`.
 """
 
 import time
@@ -22,12 +22,10 @@ from tqdm import tqdm
 
 from arctic_text2sql_r1.arctic.ranks import reduce_max
 from arctic_text2sql_r1.arctic.ranks import reduce_sum
+from arctic_text2sql_r1.arctic.sampling import ScoredRollout
 from arctic_text2sql_r1.losses import PolicyLossOutput
-from arctic_text2sql_r1.monitor.alarms import Alarms
 from arctic_text2sql_r1.monitor.rollouts import RolloutRecord
 from arctic_text2sql_r1.monitor.step_report import format_step_line
-from arctic_text2sql_r1.rewards.scorer import ScoredCompletion
-from arctic_text2sql_r1.rollout.base import Rollout
 
 
 @dataclass
@@ -37,6 +35,7 @@ class UpdateStatistics:
     has_reference: bool = False
     loss: float = 0.0
     updates: int = 0
+    learning_rate: float = 0.0
     grad_norm: float = 0.0
     sums: dict[str, float] = field(default_factory=lambda: dict(tokens=0.0, clipped=0.0, kl=0.0, entropy=0.0))
     max_ratio: float = 0.0
@@ -56,6 +55,7 @@ class UpdateStatistics:
         tokens = totals["tokens"]
         figures = dict(
             loss=reduce_sum(self.loss, device) / torch.distributed.get_world_size() / max(1, self.updates),
+            lr=self.learning_rate,
             grad_norm=self.grad_norm,
             trained_tokens=tokens / max(1, self.updates),
         )
@@ -74,15 +74,14 @@ class GRPOMetrics(Metrics):
         super().__init__(trainer)
         self._phases: dict[str, float] = {}
         self._figures: dict[str, float] = {}
-        self._alarms = Alarms()
         self._bar: tqdm | None = None
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Measures the block's wall time in seconds under `name`."""
+        """Adds the block's wall time in seconds to what `name` has taken in this step."""
         start = time.perf_counter()
         yield
-        self._phases[name] = time.perf_counter() - start
+        self._phases[name] = self._phases.get(name, 0.0) + time.perf_counter() - start
 
     def record_rollout(self, rollout: dict[str, float], update: dict[str, float], tokens: int) -> None:
         """Takes the figures of one rollout (all ranks), of its updates, and how many tokens were generated."""
@@ -97,11 +96,7 @@ class GRPOMetrics(Metrics):
         if not self.enabled:
             return
         self.summary_dict.clear()
-        self.summary_dict.update(
-            epoch=self.trainer.epoch_idx,
-            iter=self.trainer.global_step,
-            lr=self.trainer.model.lr_scheduler.get_last_lr()[0],
-        )
+        self.summary_dict.update(epoch=self.trainer.epoch_idx, iter=self.trainer.global_step)
         if prefix == "train":
             self.summary_dict.update(self._figures, step_time=self.values["step_time"])
         else:
@@ -130,15 +125,13 @@ class GRPOMetrics(Metrics):
             return
         line = format_step_line(dict(self.summary_dict, step=self.trainer.global_step), total_steps=self.max_iter)
         self._bar.write(line)
-        for warning in self._alarms.check(self.summary_dict):
+        for warning in self.trainer.guards.check(self.summary_dict):
             self._bar.write(f"WARNING: {warning}")
 
 
-def rollout_records(
-    step: int, rank: int, rollout: Rollout, scored: list[ScoredCompletion], advantages: list[float]
-) -> list[RolloutRecord]:
-    """One log record per row of `rollout`; the three lists share its order."""
-    rows = zip(rollout.examples, rollout.completions, scored, advantages, strict=True)
+def rollout_records(step: int, rank: int, sampled: ScoredRollout, advantages: dict[int, float]) -> list[RolloutRecord]:
+    """One log record per row of `sampled`, in its order; `advantages` by row, of those that were learnt from."""
+    columns = zip(sampled.rollout.examples, sampled.rollout.completions, sampled.scored, strict=True)
     return [
         RolloutRecord(
             step=step,
@@ -152,13 +145,15 @@ def rollout_records(
             status=None if row.verdict.result is None else row.verdict.result.status.value,
             gold_status=row.verdict.gold.status.value,
             reward=row.reward,
-            advantage=advantage,
+            advantage=advantages.get(index, 0.0),
             length=len(completion.token_ids),
             truncated=completion.truncated,
             components=row.components,
             suspicions=list(row.suspicions),
+            trained=index in advantages and bool(sampled.keep[index]),
+            resampled=bool(sampled.fresh[index]),
         )
-        for example, completion, row, advantage in rows
+        for index, (example, completion, row) in enumerate(columns)
     ]
 
 

@@ -3,6 +3,8 @@
 
 """The few collective calls of a step. Every rank must make each of them, whatever its share of the work."""
 
+import os
+from pathlib import Path
 from typing import Any
 from typing import TypeVar
 
@@ -27,6 +29,18 @@ def gather(item: T) -> list[T]:
     everyone: list[Any] = [None] * dist.get_world_size()
     dist.all_gather_object(everyone, item)
     return everyone
+
+
+def release_shared_memory() -> None:
+    """Unlinks the buffer through which DeepSpeed's ranks meet on a CPU, so that it goes when the processes go.
+
+    DeepSpeed never removes these 66 MiB per rank; after some hundred runs, or kills, they fill the memory. All ranks
+    have opened their neighbours' buffers once they meet here, and what is open stays usable without its name.
+    """
+    dist.barrier()
+    address, port = os.environ.get("MASTER_ADDR", ""), os.environ.get("MASTER_PORT", "")
+    name = f"deepspeed_allreduce_buffer_{os.getuid()}_{address}_{port}_{dist.get_rank()}"
+    Path("/dev/shm", name).unlink(missing_ok=True)
 
 
 def _reduce(value: float, device: torch.device, operation: Any) -> float:

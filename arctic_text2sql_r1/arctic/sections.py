@@ -48,3 +48,13 @@ class SQLConfig(BaseConfig):
     def _known_mode(cls, value: str) -> str:
         check_mode(value)
         return value
+
+
+class GuardsConfig(BaseConfig):
+    """When a run is stopped, or taken back to its best weights; updates that are not finite always stop it."""
+
+    abort_after: int = Field(default=0, ge=0)
+    """ Stop after so many steps in a row in which no group had different rewards; 0: only warn. """
+
+    rollback: bool = False
+    """ Restore the best checkpoint when a collapse (entropy, KL, repetition, reward) lasts ten steps. """

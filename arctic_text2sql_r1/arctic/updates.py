@@ -45,6 +45,7 @@ def training_rows(
             advantage=float(advantages[index]),
             keep=bool(keep[index]),
             counted=not (masked and completion.truncated),
+            index=index,
         )
         for index, completion in enumerate(rollout.completions)
     ]
@@ -65,8 +66,9 @@ def update_schedule(
     ]
 
 
-def rollout_seed(seed: int, step: int, rank: int) -> int:
-    """A random seed for one rank's rollout after `step` updates; neighbours share no stream."""
+def rollout_seed(seed: int, step: int, rank: int, round_number: int = 0) -> int:
+    """A random seed for one round of one rank's rollout after `step` updates; neighbours share no stream."""
     generator = torch.Generator().manual_seed(seed)
-    offsets = torch.randint(1 << 30, (2,), generator=generator).tolist()
-    return (offsets[0] + 1_000_003 * (step + 1) + offsets[1] * (rank + 1)) % (1 << 62)
+    offsets = torch.randint(1 << 30, (3,), generator=generator).tolist()
+    place = 1_000_003 * (step + 1) + offsets[1] * (rank + 1) + offsets[2] * round_number
+    return (offsets[0] + place) % (1 << 62)

@@ -15,11 +15,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from arctic_text2sql_r1.adapters import shape_differences
 from arctic_text2sql_r1.errors import ModelError
+from arctic_text2sql_r1.quantized import NF4
+from arctic_text2sql_r1.quantized import load_nf4
+from arctic_text2sql_r1.run_folders import DAMAGED
+from arctic_text2sql_r1.run_folders import INCOMPLETE
+from arctic_text2sql_r1.run_folders import MANIFEST
+from arctic_text2sql_r1.run_folders import TRAINING_RECORD
+from arctic_text2sql_r1.run_folders import first_fault
+from arctic_text2sql_r1.run_folders import read_manifest
 
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
-TRAINING_RECORD = "text2sql_r1.json"  # written beside an adapter by our own checkpoints
+DTYPES = ("float32", "bfloat16", "float16")
 
 
 @dataclass(frozen=True)
@@ -56,6 +65,12 @@ class LoadedPolicy:
     adapter: AdapterFingerprint | None
 
     @property
+    def dtype(self) -> str:
+        """What the model computes in, and that its base is quantised if it is."""
+        name = str(self.model.dtype).removeprefix("torch.")
+        return f"{name} over {NF4}" if getattr(self.model, "is_loaded_in_4bit", False) else name
+
+    @property
     def context_length(self) -> int | None:
         """Tokens that prompt and completion may take together; None when the model states no limit."""
         length = getattr(self.model.config, "max_position_embeddings", None)
@@ -85,11 +100,12 @@ def _looks_like_a_path(name: str) -> bool:
 
 
 def _not_a_model(folder: Path) -> str:
-    # a name that ends in .incomplete is a checkpoint whose writing was interrupted
-    checkpoints = [path.parent for path in folder.glob(f"*/{ADAPTER_CONFIG}") if path.parent.suffix != ".incomplete"]
     message = f"'{folder}' is neither a model (no config.json) nor an adapter (no {ADAPTER_CONFIG})."
+    # a run's own folder, or that of several runs
+    found = [path.parent for depth in ("*", "*/*") for path in folder.glob(f"{depth}/{ADAPTER_CONFIG}")]
+    checkpoints = [path for path in found if path.suffix not in (INCOMPLETE, DAMAGED) and not path.is_symlink()]
     if len(checkpoints) == 0:
-        return f"{message} Name the folder that training saved, such as 'OUTPUT_DIR/global_step_100'."
+        return f"{message} Name the folder that training saved, such as 'OUTPUT_DIR/run_1/last'."
     latest = max(checkpoints, key=lambda path: path.stat().st_mtime)
     return f"{message} It holds {len(checkpoints)} adapter(s); the latest is '{latest}'."
 
@@ -157,11 +173,22 @@ def _squared_norms(path: Path) -> list[float]:
 
 
 def training_record(source: PolicySource) -> dict[str, Any] | None:
-    """What our trainer noted beside the adapter (template, parser, ...); None when there is no such file."""
-    if source.adapter is None or not (Path(source.adapter) / TRAINING_RECORD).is_file():
+    """What our trainer noted beside the weights (template, parser, ...); None when there is no such file."""
+    path = Path(source.adapter or source.base) / TRAINING_RECORD
+    if not path.is_file():
         return None
-    record: dict[str, Any] = json.loads((Path(source.adapter) / TRAINING_RECORD).read_text(encoding="utf-8"))
+    record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return record
+
+
+def require_intact(folder: str | Path) -> None:
+    """Raises `ModelError` when weights of one of our checkpoints are not as they were written; others pass."""
+    folder = Path(folder)
+    if not (folder / MANIFEST).is_file():
+        return
+    weights = {name: entry for name, entry in read_manifest(folder).items() if name.endswith(".safetensors")}
+    if (fault := first_fault(folder, weights)) is not None:
+        raise ModelError(f"The checkpoint '{folder}' is damaged: {fault}. Name another, such as the run's 'best'.")
 
 
 def load_policy(
@@ -173,15 +200,17 @@ def load_policy(
 ) -> LoadedPolicy:
     """Load a model, or a model with an adapter, ready to generate.
 
-    `path_or_name` may itself be an adapter folder (see `find_policy`); `dtype` auto is float32 on a CPU, else
-    bfloat16 where the GPU computes in it and float16 where not. Raises `ModelError` before loading what is unusable.
+    `path_or_name` may itself be an adapter folder (see `find_policy`). `dtype` auto is float32 on a CPU, else
+    bfloat16 where the GPU computes in it and float16 where not; an adapter that was trained over NF4 is put on the
+    same NF4 base again, unless `dtype` names another. Raises `ModelError` before loading what is unusable.
     """
     found = find_policy(path_or_name, base_model=base_model)
     source = found if adapter is None else PolicySource(base=found.base, adapter=adapter)
+    require_intact(source.adapter or source.base)
     fingerprint = None if source.adapter is None else adapter_fingerprint(source.adapter)
     tokenizer = _load_tokenizer(source.tokenizer)
     device = _device(device)
-    model = _load_model(source.base, dtype=_dtype(dtype, device))
+    model = _load_model(source.base, dtype, device, record=training_record(source) or {})
     if source.adapter is not None and fingerprint is not None:
         model = _add_adapter(model, adapter=source.adapter, fingerprint=fingerprint)
     return LoadedPolicy(model=model.to(device).eval(), tokenizer=tokenizer, source=source, adapter=fingerprint)
@@ -202,26 +231,38 @@ def _load_tokenizer(name: str) -> Any:
     return tokenizer
 
 
-def _load_model(name: str, dtype: Any) -> Any:
+def _load_model(name: str, dtype: str, device: str, record: dict[str, Any]) -> Any:
     from transformers import AutoModelForCausalLM
 
     try:
-        return AutoModelForCausalLM.from_pretrained(name, dtype=dtype)
+        if dtype == NF4 or (dtype == "auto" and record.get("quantization") == NF4):
+            # Rounded before it is quantised, as in training.
+            return load_nf4(name, dtype=_dtype(record.get("dtype", "auto"), device), device=device)
+        return AutoModelForCausalLM.from_pretrained(name, dtype=_dtype(dtype, device))
     except (OSError, ValueError) as error:
         raise ModelError(f"Cannot load a model from '{name}': {error}") from error
 
 
 def _add_adapter(model: Any, adapter: str, fingerprint: AdapterFingerprint) -> Any:
-    """Wrap the model; raise unless the adapter's whole `lora_B` norm arrived in it.
+    """Wrap the model; raise unless every tensor of the adapter found its place, and its `lora_B` norm arrived.
 
-    PEFT ignores tensors whose names or shapes find no place, for instance on another base model.
+    PEFT only warns of tensors that are missing or have no place, for instance on another base model.
     """
     from peft import PeftModel
+    from peft import get_peft_model_state_dict
 
+    remedy = "Name the base model it was trained on with --base-model."
     try:
         loaded = PeftModel.from_pretrained(model, adapter)
     except (OSError, ValueError, RuntimeError) as error:
-        raise ModelError(f"Cannot put the adapter '{adapter}' on its base model: {error}") from error
+        raise ModelError(f"Cannot put the adapter '{adapter}' on its base model: {error}. {remedy}") from error
+    expected = {name: list(tensor.shape) for name, tensor in get_peft_model_state_dict(loaded).items()}
+    differing = shape_differences(found=_shapes(Path(adapter) / ADAPTER_WEIGHTS), expected=expected)
+    if len(differing) > 0:
+        raise ModelError(
+            f"The adapter '{adapter}' does not fit its base model: {len(differing)} tensors differ, first "
+            f"{'; '.join(differing[:3])}. {remedy}"
+        )
     squares = [
         float(tensor.double().square().sum())
         for name, tensor in loaded.named_parameters()
@@ -230,10 +271,17 @@ def _add_adapter(model: Any, adapter: str, fingerprint: AdapterFingerprint) -> A
     norm = math.sqrt(sum(squares))
     if not math.isclose(norm, fingerprint.norm, rel_tol=1e-2):
         raise ModelError(
-            f"Only part of the adapter '{adapter}' fits its base model: lora_B norm {norm:.6g} after loading, "
-            f"{fingerprint.norm:.6g} in the file. Name the base model it was trained on with --base-model."
+            f"The adapter '{adapter}' did not arrive in its base model: lora_B norm {norm:.6g} after loading, "
+            f"{fingerprint.norm:.6g} in the file. {remedy}"
         )
     return loaded
+
+
+def _shapes(path: Path) -> dict[str, list[int]]:
+    from safetensors import safe_open
+
+    with safe_open(str(path), framework="pt") as file:
+        return {name: file.get_slice(name).get_shape() for name in file.keys()}
 
 
 def _device(name: str) -> str:
@@ -247,11 +295,10 @@ def _device(name: str) -> str:
 def _dtype(name: str, device: str) -> Any:
     import torch
 
-    known = dict(float32=torch.float32, bfloat16=torch.bfloat16, float16=torch.float16)
-    if name in known:
-        return known[name]
+    if name in DTYPES:
+        return getattr(torch, name)
     if name != "auto":
-        raise ModelError(f"Unknown dtype '{name}'. Known: auto, {', '.join(known)}.")
+        raise ModelError(f"Unknown dtype '{name}'. Known: auto, {', '.join(DTYPES)}, {NF4}.")
     if not device.startswith("cuda"):
         return torch.float32
     return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16

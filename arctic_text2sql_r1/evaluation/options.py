@@ -12,6 +12,8 @@ from dataclasses import fields
 from pathlib import Path
 
 from arctic_text2sql_r1.databases.compare import COMPARE_MODES
+from arctic_text2sql_r1.evaluation.models import DTYPES
+from arctic_text2sql_r1.quantized import NF4
 
 COMPARE_HELP = f"when two results are equal: {', '.join(COMPARE_MODES)} (default: %(default)s)"
 
@@ -91,7 +93,12 @@ def _add_how(parser: argparse.ArgumentParser) -> None:
     add("--timeout-s", type=float, default=5.0, metavar="S", help="seconds a query may run (default: %(default)s)")
     add("--workers", type=positive_int, default=2, metavar="N", help="processes that run SQL (default: %(default)s)")
     add("--seed", type=int, default=0, help="for sampling; greedy decoding ignores it (default: %(default)s)")
-    add("--dtype", default="auto", choices=("auto", "float32", "bfloat16", "float16"))
+    add(
+        "--dtype",
+        default="auto",
+        choices=("auto", *DTYPES, NF4),
+        help="auto: as the device computes best, and an adapter trained over NF4 on NF4; nf4: both models on NF4",
+    )
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1 ... (default: %(default)s)")
 
 

@@ -149,7 +149,7 @@ def _describe(name: str, policy: LoadedPolicy) -> dict[str, Any]:
         base=policy.source.base,
         adapter=adapter,
         trained_with=training_record(policy.source),
-        dtype=str(policy.model.dtype).removeprefix("torch."),
+        dtype=policy.dtype,
         device=str(policy.model.device),
     )
 

@@ -51,6 +51,25 @@ class Rollout:
     completions: list[Completion]
     group_ids: list[int]
 
+    def rows(self, indices: Sequence[int]) -> "Rollout":
+        """These rows alone, in this order, with their group ids."""
+        return Rollout(
+            examples=[self.examples[index] for index in indices],
+            prompts=[self.prompts[index] for index in indices],
+            completions=[self.completions[index] for index in indices],
+            group_ids=[self.group_ids[index] for index in indices],
+        )
+
+    def joined(self, other: "Rollout") -> "Rollout":
+        """The rows of both; the other's groups are numbered after these."""
+        offset = max(self.group_ids, default=-1) + 1
+        return Rollout(
+            examples=self.examples + other.examples,
+            prompts=self.prompts + other.prompts,
+            completions=self.completions + other.completions,
+            group_ids=self.group_ids + [offset + group_id for group_id in other.group_ids],
+        )
+
 
 class RolloutEngine(Protocol):
     """Anything that completes prompts."""

@@ -13,21 +13,20 @@ drives this is in `decode.py`. transformers knows the cache by its methods, not 
 """
 
 from collections import Counter
-from collections.abc import Iterator
 from collections.abc import Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from itertools import accumulate
 from typing import Any
 
 import torch
 
+from arctic_text2sql_r1.attention import attention_mode
+from arctic_text2sql_r1.attention import plain_scale
 from arctic_text2sql_r1.errors import ModelError
 
 ATTENTION = "shared_prefix"
 # The suffix grows by this many columns at a time: it is copied when it grows, and half of it may lie idle.
 GROWTH = 64
-# What models hand to every attention function and this one has no use for; anything else that is set changes scores.
-_IGNORED = {"position_ids", "cache_position", "use_cache", "is_causal", "output_attentions", "output_hidden_states"}
 
 
 class GroupLayout:
@@ -169,30 +168,14 @@ def shared_prefix_attention(
     module: Any, query: torch.Tensor, key: Any, value: Any, attention_mask: Any, **options: Any
 ) -> tuple[torch.Tensor, None]:
     """The attention function of transformers' interface. Raises `ModelError` where plain attention is not meant."""
-    scaling, dropout = options.pop("scaling", None), options.pop("dropout", 0.0)
-    unknown = sorted(name for name, option in options.items() if option is not None and name not in _IGNORED)
-    if len(unknown) > 0 or dropout or attention_mask is not None or query.shape[2] != 1 or key is not value:
+    scale = plain_scale("Decoding with a shared prefix", module, query, attention_mask, options)
+    if query.shape[2] != 1 or key is not value:
         raise ModelError(
-            f"Decoding with a shared prefix in {type(module).__name__}: its attention wants more than keys, values "
-            f"and a scale ({', '.join(unknown) or 'a mask, dropout or several positions'})."
+            f"Decoding with a shared prefix in {type(module).__name__}: it reads several positions at once."
         )
-    return key.attend(query, query.shape[-1] ** -0.5 if scaling is None else float(scaling)), None
+    return key.attend(query, scale), None
 
 
-@contextmanager
-def shared_prefix_mode(model: torch.nn.Module) -> Iterator[None]:
+def shared_prefix_mode(model: torch.nn.Module) -> AbstractContextManager[None]:
     """Inside, the model's attention layers call `shared_prefix_attention`; their own choice is back afterwards."""
-    from transformers import AttentionInterface
-    from transformers import PretrainedConfig
-
-    AttentionInterface.register(ATTENTION, shared_prefix_attention)
-    found = {id(config): config for module in model.modules() for config in [getattr(module, "config", None)]}
-    configs = [config for config in found.values() if isinstance(config, PretrainedConfig)]
-    before = [config._attn_implementation for config in configs]
-    try:
-        for config in configs:
-            config._attn_implementation = ATTENTION
-        yield
-    finally:
-        for config, name in zip(configs, before, strict=True):
-            config._attn_implementation = name
+    return attention_mode(model, ATTENTION, shared_prefix_attention)

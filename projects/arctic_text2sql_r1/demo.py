@@ -91,7 +91,7 @@ def evaluate(out: Path, options: argparse.Namespace) -> None:
     """Baseline against trained on the development questions, and on a database that training never saw."""
     command = [
         *(sys.executable, PROJECT / "evaluate_models.py", "--baseline", out / "warm"),
-        *("--trained", newest_checkpoint(out / "adapter")),
+        *("--trained", out / "run_1" / "last"),
         *("--data", DATA / "dev.json", "--data", DATA / "dev_unseen.json", "--databases", DATA / "databases"),
         *("--template", "tiny", "--max-new-tokens", 80, "--batch-rows", 240, "--dtype", "float32", "--device", "cpu"),
         *("--seed", options.seed, "--out", out),

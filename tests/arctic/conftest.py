@@ -10,6 +10,7 @@ it can learn in a few updates.
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -53,6 +54,27 @@ def toy_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def wide_model(toy_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The toy model with linear layers of 64 and 192: NF4 works on blocks of 64 weights."""
+    import torch
+    from transformers import AutoConfig
+    from transformers import Qwen2ForCausalLM
+
+    folder = tmp_path_factory.mktemp("wide") / "model"
+    shutil.copytree(toy_model, folder)
+    config = AutoConfig.from_pretrained(folder)
+    config.update(dict(hidden_size=64, intermediate_size=192))
+    torch.manual_seed(0)
+    model = Qwen2ForCausalLM(config)
+    with torch.no_grad():
+        model.get_input_embeddings().weight.mul_(8.0)
+    generation_config = (folder / "generation_config.json").read_text()
+    model.save_pretrained(folder)
+    (folder / "generation_config.json").write_text(generation_config)
+    return folder
+
+
 @pytest.fixture
 def toy_recipe(toy_model: Path, tmp_path: Path) -> dict[str, Any]:
     """grpo-tiny.yaml with the toy model, eight prompts an update, and everything written below `tmp_path`."""
@@ -60,7 +82,7 @@ def toy_recipe(toy_model: Path, tmp_path: Path) -> dict[str, Any]:
     recipe = load_recipe("grpo-tiny.yaml", tmp_path)
     recipe["model"]["name_or_path"] = str(toy_model)
     recipe.update(micro_batch_size=8, num_samples_per_prompt=4, max_new_tokens=16, exit_iteration=2, seed=7)
-    recipe["completions_per_micro_batch"] = 16
+    recipe["tokens_per_micro_batch"] = 2048
     recipe["sql"] = dict(workers=1, timeout_s=30)  # a starved machine must not make golds time out
     recipe["scheduler"] = dict(name="constant", warmup_ratio=0.0)
     recipe["train_log_metrics_path"] = str(tmp_path / "metrics.jsonl")
@@ -80,7 +102,7 @@ def run_recipe(tmp_path: Path) -> Callable[..., ToyRun]:
             os.killpg(process.pid, 9)
             output, _ = process.communicate()
             pytest.fail(f"arctic_training did not end within {timeout_s} s:\n{output[-3000:]}")
-        return ToyRun(tmp_path, output, process.returncode)
+        return ToyRun(tmp_path, output, process.returncode, port=process.args[-1])
 
     return run
 
@@ -106,7 +128,7 @@ def trainer_factory(one_rank: None, toy_recipe: dict[str, Any], monkeypatch: pyt
 
         import arctic_text2sql_r1.arctic  # noqa: F401  (registers the trainer)
 
-        recipe = dict(toy_recipe, checkpoint=[], **overrides)
+        recipe = {**toy_recipe, "checkpoint": [], **overrides}
         recipe.pop("code")
         monkeypatch.chdir(Path(recipe["rollouts_path"]).parent)
         config = get_config(recipe)

@@ -36,7 +36,7 @@ def test_trained_adapter_is_compared_with_its_baseline(
 ) -> None:
     toy_recipe["rewards"] = ["toy_rewards:share_of_letter_e"]
     assert run_recipe(toy_recipe).code == 0
-    adapter = tmp_path / "adapter" / "global_step_2"
+    adapter = tmp_path / "run_1" / "last"
     data = (
         "--data",
         str(TRAINING_DATA / "dev.json"),
@@ -74,5 +74,5 @@ def test_real_spider_trains_three_updates_and_is_evaluated_on_fifty_questions(
     assert {row["status"] for row in run.rollouts} <= {None, "ok", "syntax_error", "schema_error", "no_result_set"}
 
     flags = ("--data", str(spider_root), "--split", "dev", "--limit", "50")
-    comparison = compare(toy_model, tmp_path / "adapter" / "global_step_3", tmp_path / "spider", *flags)
+    comparison = compare(toy_model, tmp_path / "run_1" / "last", tmp_path / "spider", *flags)
     assert comparison["n"] + comparison.get("gold_failed", 0) == 50

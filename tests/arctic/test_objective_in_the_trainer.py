@@ -15,7 +15,6 @@ from arctic_text2sql_r1.arctic.data import own_rows
 from arctic_text2sql_r1.arctic.metrics import UpdateStatistics
 from arctic_text2sql_r1.arctic.updates import training_rows
 from arctic_text2sql_r1.batch import pack_rows
-from arctic_text2sql_r1.logprobs import completion_scores
 from arctic_text2sql_r1.rollout.base import Rollout
 from arctic_text2sql_r1.types import Completion
 
@@ -56,19 +55,8 @@ def test_first_inner_epoch_has_ratio_exactly_one(trainer_factory: Callable[..., 
     rollout, advantages, keep = rolled_out(trainer)
     rows = training_rows(rollout, advantages, keep, trainer.config.cells)
     micro_batches = trainer.learner.micro_batches(rows)
-    # An independent scoring pass, in evaluation mode and without gradients, is what the ratio's denominator claims.
-    with torch.no_grad():
-        sampled_under = [
-            completion_scores(
-                trainer.model_unwrapped,
-                trainer.model_unwrapped,
-                mb.input_ids,
-                mb.prompt_lengths,
-                mb.completion_mask,
-                1.0,
-            )[0]
-            for mb in micro_batches
-        ]
+    # A scoring pass of its own, in evaluation mode and without gradients, is what the ratio's denominator claims.
+    sampled_under = [trainer.learner.logprobs(micro_batch) for micro_batch in micro_batches]
     trainer.learner.statistics = UpdateStatistics()
     trainer.learner.optimizer_update(micro_batches)
     assert all(
@@ -106,6 +94,23 @@ def test_updates_of_one_rollout_compare_themselves_with_the_sampling_policy(
         torch.testing.assert_close(row.old_logprobs, sampled[id(row)], rtol=0.0, atol=1e-5)
 
 
+@pytest.mark.parametrize(("dtype", "passes"), [("fp32", 0), ("bf16", 3)])
+def test_only_in_fp32_are_the_samplers_logprobs_taken_for_later_updates(
+    trainer_factory: Callable[..., Any],
+    toy_recipe: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    dtype: str,
+    passes: int,
+) -> None:
+    model = dict(toy_recipe["model"], dtype=dtype)
+    trainer = trainer_factory(model=model, updates_per_inner_epoch=4, train_iters=4, kl_coef=0)
+    scored: list[Any] = []
+    logprobs = trainer.learner.logprobs
+    monkeypatch.setattr(trainer.learner, "logprobs", lambda batch: scored.append(batch) or logprobs(batch))
+    trainer.update_policy(*rolled_out(trainer))
+    assert len(scored) == passes, "one for each update after the first, or none"
+
+
 def test_kl_is_zero_before_the_first_update_and_positive_after(trainer_factory: Callable[..., Any]) -> None:
     trainer = trainer_factory(kl_coef=0.1)
     rollout, advantages, keep = rolled_out(trainer)
@@ -138,12 +143,12 @@ def test_zero_kl_coefficient_runs_no_reference_pass(
 def test_cutting_an_update_into_micro_batches_does_not_move_its_gradient(
     trainer_factory: Callable[..., Any], objective: Any
 ) -> None:
-    trainer = trainer_factory(objective=objective, kl_coef=0.1, completions_per_micro_batch=32)
+    trainer = trainer_factory(objective=objective, kl_coef=0.1, tokens_per_micro_batch=100_000)
     update = rolled_out(trainer)
     whole = gradients(trainer, *update)
     assert max(float(gradient.abs().max()) for gradient in whole) > 1e-4
-    for rows in (1, 3, 8):
-        trainer.config.completions_per_micro_batch = rows
+    for tokens in (1, 300, 1000):
+        trainer.config.tokens_per_micro_batch = tokens
         for gradient, expected in zip(gradients(trainer, *update), whole, strict=True):
             torch.testing.assert_close(gradient, expected, rtol=1e-4, atol=1e-7)
 
@@ -156,7 +161,7 @@ def test_rows_without_spread_have_no_gradient_and_are_not_computed(trainer_facto
     micro_batches = trainer.learner.micro_batches(
         training_rows(rollout, advantages * half, half, trainer.config.cells)
     )
-    assert sum(len(mb.input_ids) for mb in micro_batches) == int(half.sum())
+    assert sum(len(mb.rows) for mb in micro_batches) == int(half.sum())
     none_left = gradients(trainer, rollout, advantages * 0, keep & False)
     assert all(bool((gradient == 0).all()) for gradient in none_left)
 

@@ -79,6 +79,12 @@ BAD_RECIPES = {
     "three sides": (dict(clip_range=[0.1, 0.2, 0.3]), "clip_range"),
     "no ratio, two epochs": (dict(objective="rloo", inner_epochs=2, checkpoint=[]), "right only while the policy"),
     "uneven updates": (dict(updates_per_inner_epoch=3, checkpoint=[]), "does not divide the 8 prompts"),
+    "nothing to roll back to": (dict(guards=dict(rollback=True)), "guards.rollback restores the checkpoint `best`"),
+    "NF4 alone": (dict(model=dict(type="quantized", name_or_path="x")), "cannot be trained and there is no adapter"),
+    "no such adapter": (
+        dict(model=dict(name_or_path="x", adapter="no/such")),
+        "model.adapter: 'no/such' holds no ada",
+    ),
     "unknown key": (dict(temprature=1.0), "temprature"),
     "no room for a prompt": (dict(max_new_tokens=256), "leaves no room for a prompt"),
     "silent run": (dict(train_log_iter_interval=0), "use 1"),
@@ -96,10 +102,25 @@ def test_bad_recipe_gets_one_clear_error(case: str, toy_recipe: dict[str, Any]) 
 
 
 @pytest.mark.usefixtures("one_rank")
-def test_kl_without_an_adapter_is_refused(toy_recipe: dict[str, Any]) -> None:
-    del toy_recipe["model"]["peft_config"]
-    with pytest.raises(ValueError, match="kl_coef is 0.001 but model.peft_config is not set"):
+def test_four_bit_weights_are_not_cut_into_shards(toy_recipe: dict[str, Any]) -> None:
+    toy_recipe["model"]["type"] = "quantized"
+    assert parse(toy_recipe).model.type == "quantized"
+    toy_recipe["deepspeed"]["zero_optimization"] = dict(stage=3)
+    with pytest.raises(ValueError, match="four-bit weights cannot be put together again. Use stage 2"):
         parse(toy_recipe)
+
+
+@pytest.mark.usefixtures("one_rank")
+def test_an_adapter_brings_its_own_settings_and_suffers_no_others(toy_recipe: dict[str, Any], tmp_path: Path) -> None:
+    from peft import LoraConfig
+
+    LoraConfig(r=4, target_modules=["q_proj"], task_type="CAUSAL_LM").save_pretrained(tmp_path / "sft")
+    toy_recipe["model"]["adapter"] = str(tmp_path / "sft")
+    with pytest.raises(ValueError, match="both set.*Remove model.peft_config"):
+        parse(toy_recipe)
+    del toy_recipe["model"]["peft_config"]
+    found = parse(toy_recipe).model.peft_config
+    assert found == dict(peft_type="Lora", r=4, target_modules=["q_proj"], task_type="CAUSAL_LM")
 
 
 @pytest.mark.usefixtures("one_rank")
@@ -170,18 +191,18 @@ def test_a_value_of_the_recipe_replaces_the_presets(toy_recipe: dict[str, Any]) 
     )
 
 
-@pytest.mark.usefixtures("one_rank")
-def test_a_rollout_without_kl_needs_no_adapter(toy_recipe: dict[str, Any]) -> None:
-    del toy_recipe["model"]["peft_config"], toy_recipe["kl_coef"]
-    assert parse({**toy_recipe, "objective": "dapo"}).cells.kl_coef == 0.0
-
-
 def test_plan_horizon_and_position_count_every_update_of_a_rollout(trainer_factory: Callable[..., Any]) -> None:
+    from arctic_text2sql_r1.arctic.plan import batch_arithmetic
+
     trainer = trainer_factory(inner_epochs=2, updates_per_inner_epoch=4, epochs=3, exit_iteration=16)
     rollouts = len(trainer.train_dataloader)
     assert rollouts == 200, "1,600 questions, eight prompts per rollout"
     assert trainer.training_horizon == 3 * 200 * 8
-    assert "x 3 epochs x 2 inner epochs x 4 updates; stops after" in trainer.config.plan(rollouts, updates=16)
+    assert batch_arithmetic(trainer) == (
+        "8 prompts x 4 samples x 1 ranks = 32 completions per rollout; 2 inner epochs x 4 updates of 8 completions on "
+        "each; 1,600 updates per epoch; 4,800 updates in all; stops after 16, while the learning rate is scheduled "
+        "for all"
+    )
     trainer.global_step = 8 * (200 + 7)
     trainer._continue_position()
     assert (trainer.epoch_idx, trainer._first_batch, trainer.train_batch_idx) == (1, 7, 207)

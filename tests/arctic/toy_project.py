@@ -35,6 +35,7 @@ class ToyRun:
     folder: Path
     output: str
     code: int
+    port: str = ""
 
     @property
     def metrics(self) -> list[dict[str, Any]]:
@@ -57,6 +58,18 @@ def load_recipe(name: str, folder: Path) -> dict[str, Any]:
     recipe: dict[str, Any] = yaml.safe_load(text.replace("training_data/", f"{TRAINING_DATA}/"))
     recipe["code"] = str(PROJECT / "train.py")
     return recipe
+
+
+def run_checkpoint(folder: Path, **keys: Any) -> list[dict[str, Any]]:
+    """A recipe's `checkpoint:` section of `type: run`, which continues the newest run below `folder`."""
+    return [{"type": "run", "output_dir": str(folder), "auto_resume": True, **keys}]
+
+
+def few_questions(folder: Path, count: int) -> dict[str, Any]:
+    """A data source of the first `count` training questions, in a file of its own."""
+    path = folder / f"questions-{count}.json"
+    path.write_text(json.dumps(json.loads((TRAINING_DATA / "rl.json").read_text())[:count]))
+    return dict(type="text2sql", path=str(path), databases=str(TRAINING_DATA / "databases"))
 
 
 def start_recipe(recipe: dict[str, Any], folder: Path, ranks: int = 1) -> "subprocess.Popen[str]":

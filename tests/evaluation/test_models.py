@@ -12,11 +12,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
+from safetensors.torch import save_file
 
 from arctic_text2sql_r1.errors import ModelError
 from arctic_text2sql_r1.evaluation.models import adapter_fingerprint
 from arctic_text2sql_r1.evaluation.models import find_policy
 from arctic_text2sql_r1.evaluation.models import load_policy
+from arctic_text2sql_r1.run_folders import digest
+from arctic_text2sql_r1.run_folders import files_below
+from arctic_text2sql_r1.run_folders import new_run
 
 SaveAdapter = Callable[..., Path]
 WEIGHTS = "adapter_model.safetensors"
@@ -66,8 +71,34 @@ def test_an_adapter_for_another_base_is_refused(base_model: Path, adapter: Path,
     model.config.num_hidden_layers = 1
     model.config.layer_types = model.config.layer_types[:1]
     model.save_pretrained(smaller)
-    with pytest.raises(ModelError, match="Only part of the adapter"):
+    with pytest.raises(
+        ModelError, match="4 tensors differ, first 'base_model.*layers.1.*lora_A.weight' is unexpected"
+    ):
         load_policy(str(adapter), base_model=str(smaller))
+
+
+def test_an_adapter_that_lacks_a_tensor_is_refused_by_its_name(adapter: Path) -> None:
+    tensors = load_file(adapter / WEIGHTS)
+    del tensors["base_model.model.model.layers.1.self_attn.q_proj.lora_A.weight"]
+    save_file(tensors, adapter / WEIGHTS)
+    with pytest.raises(
+        ModelError, match="1 tensors differ, first '.*layers.1.self_attn.q_proj.lora_A.weight' is missing"
+    ):
+        load_policy(str(adapter))
+
+
+def test_a_checkpoint_whose_weights_were_altered_is_refused(
+    base_model: Path, tmp_path: Path, save_adapter: SaveAdapter
+) -> None:
+    run = new_run(tmp_path)
+    folder = save_adapter(base_model, run.begin(3), lora_b=0.5)
+    run.finish(3, {name: digest(folder / name) for name in files_below(folder)})
+    run.point_links()
+    assert load_policy(str(run.path / "last")).adapter is not None
+    weights = run.step_folder(3) / WEIGHTS
+    weights.write_bytes(weights.read_bytes()[:-1] + b"!")
+    with pytest.raises(ModelError, match="last' is damaged: 'adapter_model.safetensors' has SHA-256"):
+        load_policy(str(run.path / "last"))
 
 
 def test_a_loaded_adapter_changes_the_logits(base_model: Path, adapter: Path) -> None:
@@ -82,7 +113,7 @@ def test_a_relative_base_is_found_from_a_folder_above_the_adapter(
 ) -> None:
     project = tmp_path / "project"
     shutil.copytree(base_model, project / "models" / "tiny")
-    adapter = save_adapter(base_model, project / "runs" / "a" / "global_step_3", lora_b=0.5)
+    adapter = save_adapter(base_model, project / "runs" / "a" / "step_000003", lora_b=0.5)
     rewrite_base(adapter, base="models/tiny")
     monkeypatch.chdir(tmp_path)
     assert find_policy(str(adapter)).base == str(project / "models" / "tiny")
@@ -100,10 +131,13 @@ def test_a_hub_name_stays_a_hub_name(adapter: Path) -> None:
     assert find_policy("Qwen/Qwen2.5-Coder-3B-Instruct").base == "Qwen/Qwen2.5-Coder-3B-Instruct"
 
 
-def test_a_run_folder_names_the_adapter_inside_it(base_model: Path, tmp_path: Path, save_adapter: SaveAdapter) -> None:
-    save_adapter(base_model, tmp_path / "run" / "global_step_3", lora_b=0.5)
-    with pytest.raises(ModelError, match="the latest is '.*global_step_3'"):
-        find_policy(str(tmp_path / "run"))
+@pytest.mark.parametrize("folder", ["output", "output/run_1"])
+def test_a_run_folder_names_the_adapter_inside_it(
+    base_model: Path, tmp_path: Path, save_adapter: SaveAdapter, folder: str
+) -> None:
+    save_adapter(base_model, tmp_path / "output" / "run_1" / "step_000003", lora_b=0.5)
+    with pytest.raises(ModelError, match="It holds 1 adapter.* the latest is '.*step_000003'"):
+        find_policy(str(tmp_path / folder))
 
 
 @pytest.mark.parametrize("name", ["./absent", "a/b/c", "/absent"])

@@ -66,6 +66,14 @@ def test_a_resumed_run_drops_the_steps_it_makes_again_and_a_half_line(tmp_path: 
     assert path.read_text() == '{"iter": 1}\n{"iter": 2}\n'
 
 
+def test_a_run_that_branches_off_keeps_a_copy_of_the_whole_log(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    append_json_lines(path, (dict(iter=step) for step in (1, 2, 3)))
+    continue_log(path, step_key="iter", last_step=1, keep_earlier=True)
+    assert [row["iter"] for row in read_json_log(path)] == [1]
+    assert [row["iter"] for row in read_json_log(tmp_path / "metrics.1.jsonl")] == [1, 2, 3]
+
+
 def test_a_new_run_keeps_the_rows_of_earlier_runs_under_other_names(tmp_path: Path) -> None:
     path = tmp_path / "rollouts.jsonl"
     for run in ("first", "second"):

@@ -13,7 +13,8 @@ import torch
 from arctic_text2sql_r1.batch import TrainingRow
 from arctic_text2sql_r1.batch import pack_rows
 from arctic_text2sql_r1.errors import ModelError
-from arctic_text2sql_r1.logprobs import completion_scores
+from arctic_text2sql_r1.logprobs import Scoring
+from arctic_text2sql_r1.logprobs import score_rows
 from arctic_text2sql_r1.rollout.base import SamplingParams
 from arctic_text2sql_r1.rollout.hf import HFRolloutEngine
 from arctic_text2sql_r1.rollout.shared_prefix import GroupLayout
@@ -147,9 +148,7 @@ def test_the_samplers_logprobs_are_those_the_trainer_computes(
     rows = [(prompt, row) for prompt, group in zip(PROMPTS, groups, strict=True) for row in group]
     batch = pack_rows([TrainingRow(prompt, row.token_ids, 0.0, True) for prompt, row in rows], 0, 1.0)
     with torch.no_grad():
-        scores, _ = completion_scores(
-            model, model, batch.input_ids, batch.prompt_lengths, batch.completion_mask, temperature or 1.0
-        )
+        scores, _ = score_rows(model, model, batch, Scoring(temperature=temperature or 1.0))
     for index, (_, row) in enumerate(rows):
         assert len(row.logprobs) == len(row.token_ids)
         found, expected = torch.tensor(row.logprobs), scores[index, : len(row.logprobs)]

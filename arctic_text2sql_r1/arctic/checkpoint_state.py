@@ -1,0 +1,110 @@
+# Copyright 2026 The arctic-text2sql-r1 authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""What a checkpoint says about the run it was taken from, and whether another process may continue that run.
+
+Writing and reading the files is in `arctic/checkpoint.py`.
+"""
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy
+import torch
+
+from arctic_text2sql_r1.adapters import shape_differences
+from arctic_text2sql_r1.arctic.models import origin
+from arctic_text2sql_r1.errors import ModelError
+from arctic_text2sql_r1.quantized import NF4
+
+
+def provenance(trainer: Any) -> dict[str, Any]:
+    """How the policy was trained and what it scored: what evaluation must repeat, and where the base model lies."""
+    config = trainer.config
+    return dict(
+        base_model=str(config.model.name_or_path),
+        template=config.data.template,
+        template_version=config.data.template_version,
+        parser=config.parser,
+        max_new_tokens=config.max_new_tokens,
+        global_step=trainer.global_step,
+        execution_accuracy=trainer.evaluated_accuracy,
+        seed=config.seed,
+        dtype=str(config.model.dtype.value).removeprefix("torch."),
+        quantization=NF4 if config.model.type == "quantized" else None,
+        **origin(config),
+    )
+
+
+def make_base_path_absolute(adapter_config: Path) -> None:
+    """PEFT records the base model as the recipe spelt it; a relative folder would depend on where one stands."""
+    if not adapter_config.exists():
+        return
+    settings = json.loads(adapter_config.read_text())
+    base = Path(settings["base_model_name_or_path"])
+    if base.is_dir():
+        write_json(adapter_config, dict(settings, base_model_name_or_path=str(base.resolve())))
+
+
+def run_facts(trainer: Any) -> dict[str, Any]:
+    """What must not change within a run: DeepSpeed cannot re-deal its shards; the data position counts rollouts."""
+    config = trainer.config
+    return dict(
+        ranks=trainer.world_size,
+        zero_stage=int(trainer.model.zero_optimization_stage()),
+        model_type=config.model.type,
+        optimizer=config.optimizer.type,
+        dtype=str(config.model.dtype),
+        seed=config.seed,
+        training_prompts=len(trainer.train_dataloader.dataset),
+        prompts_per_rank_and_rollout=config.micro_batch_size,
+        updates_per_rollout=config.updates_per_rollout,
+    )
+
+
+def trainable_shapes(module: torch.nn.Module) -> dict[str, list[int]]:
+    """Name and shape of every trainable parameter (ZeRO-3 shards report their full shape)."""
+    named = ((name, parameter) for name, parameter in module.named_parameters() if parameter.requires_grad)
+    return {name: list(getattr(parameter, "ds_shape", parameter.shape)) for name, parameter in named}
+
+
+def require_same_run(
+    folder: Path, state: dict[str, Any], facts: dict[str, Any], trainable: dict[str, list[int]]
+) -> None:
+    differing = [
+        f"{name} {state['facts'].get(name)} then, {value} now"
+        for name, value in facts.items()
+        if state["facts"].get(name) != value
+    ]
+    if len(differing) > 0:
+        raise ModelError(
+            f"Cannot continue from '{folder}', which was saved under other conditions: {'; '.join(differing)}. Use "
+            "those, or start another run with auto_resume: false."
+        )
+    differing = shape_differences(found=state["trainable"], expected=trainable)
+    if len(differing) > 0:
+        raise ModelError(
+            f"Cannot continue from '{folder}': {len(differing)} trainable tensors differ from this recipe's model, "
+            f"first {'; '.join(differing[:3])}. Use the recipe it was made with (rank and target modules of "
+            "peft_config), or another output_dir."
+        )
+
+
+def random_state() -> dict[str, Any]:
+    """State of every global random generator of this process."""
+    cuda = torch.cuda.get_rng_state() if torch.cuda.is_available() else None
+    return dict(python=random.getstate(), numpy=numpy.random.get_state(), torch=torch.get_rng_state(), cuda=cuda)
+
+
+def set_random_state(state: dict[str, Any]) -> None:
+    random.setstate(state["python"])
+    numpy.random.set_state(state["numpy"])
+    torch.set_rng_state(state["torch"])
+    if state["cuda"] is not None and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state["cuda"])
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    path.write_text(json.dumps(value, indent=2) + "\n")
