@@ -24,7 +24,6 @@ _CLOSE = 0.85  # share of a value's characters that stand in the question in one
 _SHORT_VALUE = 2
 _LEAST_STEM = 4
 _COMMON_VALUES = 20_000  # a word in more values than this says little about which one is meant, and costs much time
-_MOST_WORDS = 500
 
 _CANDIDATES = f"""
 WITH hit AS (SELECT rowid AS id, bm25(words) AS score FROM words WHERE words MATCH ?),
@@ -80,7 +79,7 @@ class ValueIndex:
 
         Of common words ("New", "York") pairs that stand side by side are searched for.
         """
-        words = re.findall(r"[^\W_]+", text)[:_MOST_WORDS]
+        words = re.findall(r"[^\W_]+", text)
         rare = {word: self._is_rare(f'"{word}"') for word in dict.fromkeys(words)}
         for word, is_rare in rare.items():
             if is_rare:
