@@ -24,6 +24,7 @@ from typing_extensions import Self
 from arctic_text2sql_r1.advantages import AdvantageScaling
 from arctic_text2sql_r1.arctic.sections import GuardsConfig
 from arctic_text2sql_r1.arctic.sections import RewardConfig
+from arctic_text2sql_r1.arctic.sections import RolloutConfig
 from arctic_text2sql_r1.arctic.sections import SQLConfig
 from arctic_text2sql_r1.errors import RegistryError
 from arctic_text2sql_r1.losses import OBJECTIVES
@@ -31,6 +32,7 @@ from arctic_text2sql_r1.losses import Objective
 from arctic_text2sql_r1.losses import resolve_objective
 from arctic_text2sql_r1.rewards.base import WeightedReward
 from arctic_text2sql_r1.rewards.scorer import check_rewards
+from arctic_text2sql_r1.rollout.base import training_engine
 
 
 class GRPOTrainerConfig(TrainerConfig):
@@ -71,8 +73,8 @@ class GRPOTrainerConfig(TrainerConfig):
     """ K: groups whose rewards are all equal give way to groups of fresh prompts, sampled in at most K further rounds
     per rollout; 0: they stay and teach nothing. """
 
-    generation_batch_rows: int | None = Field(default=None, ge=1)
-    """ Most completions decoded together; lower it when the key-value cache does not fit. Unset: all at once. """
+    rollout: RolloutConfig = Field(default_factory=RolloutConfig)
+    """ Which engine completes prompts, and its bounds. """
 
     rewards: list[RewardConfig] = [RewardConfig(name="execution")]
     """ Weighted list; each component is logged under its own name. """
@@ -188,6 +190,15 @@ class GRPOTrainerConfig(TrainerConfig):
                 "model.type is quantized, but deepspeed.zero_optimization.stage 3 cuts weights into shards, and "
                 "four-bit weights cannot be put together again. Use stage 2: the base is a quarter of its size, and "
                 "only the adapter's gradients and optimizer states are left to share."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _engine_can_follow_the_policy(self) -> Self:
+        if training_engine(self.rollout.engine).needs_adapter and self.model.peft_config is None:
+            raise ValueError(
+                f"rollout.engine is '{self.rollout.engine}' but model.peft_config is not set: that engine follows the "
+                "policy through its adapter. Add a peft_config, or use rollout.engine: hf for full fine-tuning."
             )
         return self
 

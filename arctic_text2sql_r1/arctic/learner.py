@@ -76,7 +76,8 @@ class Learner:
 
         Whatever an update after the first will compare itself with is scored before any weight changes.
         """
-        rows = training_rows(rollout, advantages, keep, self.config.cells)
+        elsewhere = self.trainer.engine.samples_elsewhere
+        rows = training_rows(rollout, advantages, keep, self.config.cells, sampled_elsewhere=elsewhere)
         seed = rollout_seed(self.config.seed, self.trainer.global_step, self.trainer.global_rank)
         updates = update_schedule(rows, rollout.group_ids, self.config, seed)
         has_reference = self.reference is not None
@@ -104,8 +105,7 @@ class Learner:
         In lower precision they differ by more than rounding, since the adapter or the batch is laid out otherwise.
         """
         known = all(len(completion.logprobs) == len(completion.token_ids) for completion in rollout.completions)
-        here = not getattr(self.trainer.engine, "samples_elsewhere", False)
-        return known and here and self.config.model.dtype == DType.FP32
+        return known and not self.trainer.engine.samples_elsewhere and self.config.model.dtype == DType.FP32
 
     def optimizer_update(self, micro_batches: list[MicroBatch]) -> None:
         """One optimizer step on the summed gradients of `micro_batches`."""
@@ -152,6 +152,7 @@ class Learner:
                 denominator=batch.denominator,
                 objective=self.config.cells,
                 entropy=entropy,
+                sampler_logprobs=batch.sampler_logprobs,
             )
         )
         self.statistics.add(output, entropy_sum=entropy.detach().sum())

@@ -21,6 +21,10 @@ def plan_lines(trainer: Any) -> Iterator[str]:
     yield f"objective {config.preset_name}: {describe(config.cells)}"
     if config.cells.kl_coef > 0 and config.cells.kl_estimator == "k1":
         yield "WARNING: kl_estimator k1 pulls nowhere on average as a loss; k2 and k3_corrected have the KL's gradient"
+    if trainer.engine.samples_elsewhere:
+        cap = config.cells.importance_cap
+        weights = "no importance weights" if cap is None else f"importance weights up to {cap:g}"
+        yield f"rollouts by {config.rollout.engine} at {config.rollout.url}, {weights}"
     yield f"rewards compare results in mode '{config.sql.compare}'"
     yield from (f"WARNING: {caution}" for caution in trainer.scorer.cautions)
     sizes = [(p.requires_grad, _size(p)) for p in trainer.model_unwrapped.parameters()]

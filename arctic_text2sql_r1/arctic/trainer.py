@@ -30,6 +30,7 @@ from arctic_text2sql_r1.arctic.checkpoint import RunCheckpointEngine
 from arctic_text2sql_r1.arctic.config import GRPOTrainerConfig
 from arctic_text2sql_r1.arctic.data import Text2SQLDataFactory
 from arctic_text2sql_r1.arctic.data import own_rows
+from arctic_text2sql_r1.arctic.engines import make_engine
 from arctic_text2sql_r1.arctic.guards import Guards
 from arctic_text2sql_r1.arctic.learner import Learner
 from arctic_text2sql_r1.arctic.metrics import GRPOMetrics
@@ -63,7 +64,6 @@ from arctic_text2sql_r1.rewards.scorer import ScoredCompletion
 from arctic_text2sql_r1.rollout.base import Rollout
 from arctic_text2sql_r1.rollout.base import SamplingParams
 from arctic_text2sql_r1.rollout.base import roll_out
-from arctic_text2sql_r1.rollout.hf import HFRolloutEngine
 from arctic_text2sql_r1.run_folders import Best
 
 
@@ -106,12 +106,7 @@ class GRPOTrainer(SFTTrainer):
             parser=self.config.parser,
             prefill=prompt_prefill(self.tokenizer, template),
         )
-        self.engine = HFRolloutEngine(
-            self.model_unwrapped,
-            self.tokenizer,
-            max_batch_rows=self.config.generation_batch_rows,
-            synced_gpus=self.config.zero_3_enabled and self.world_size > 1,
-        )
+        self.engine = make_engine(self)
         self.guards = Guards(self)
         self.learner = Learner(self)
         self.rollout_log = RolloutLog(self.config.rollouts_file) if self.global_rank == 0 else None

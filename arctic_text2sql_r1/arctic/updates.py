@@ -34,9 +34,22 @@ def compared_rewards(
 
 
 def training_rows(
-    rollout: Rollout, advantages: torch.Tensor, keep: torch.Tensor, objective: Objective
+    rollout: Rollout,
+    advantages: torch.Tensor,
+    keep: torch.Tensor,
+    objective: Objective,
+    sampled_elsewhere: bool = False,
 ) -> list[TrainingRow]:
-    """One row per completion of `rollout`, in its order; `advantages` and `keep` (N,)."""
+    """One row per completion of `rollout`, in its order; `advantages` and `keep` (N,).
+
+    With `sampled_elsewhere` the rows carry the sampler's log-probabilities, for importance weights. Raises ValueError
+    when a completion does not have one for each token.
+    """
+    if sampled_elsewhere and any(len(c.logprobs) != len(c.token_ids) for c in rollout.completions):
+        raise ValueError(
+            "The rollout engine samples elsewhere than the policy is trained, but left out log-probabilities of the "
+            "tokens it sampled. Importance weights need one for each: let the engine fill Completion.logprobs."
+        )
     masked = objective.truncated_completions == "mask"
     return [
         TrainingRow(
@@ -46,6 +59,7 @@ def training_rows(
             keep=bool(keep[index]),
             counted=not (masked and completion.truncated),
             index=index,
+            sampler_logprobs=torch.tensor(completion.logprobs) if sampled_elsewhere else None,
         )
         for index, completion in enumerate(rollout.completions)
     ]

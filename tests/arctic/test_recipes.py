@@ -88,6 +88,10 @@ BAD_RECIPES = {
     "unknown key": (dict(temprature=1.0), "temprature"),
     "no room for a prompt": (dict(max_new_tokens=256), "leaves no room for a prompt"),
     "silent run": (dict(train_log_iter_interval=0), "use 1"),
+    "unknown engine": (dict(rollout=dict(engine="wllm")), "Unknown rollout engine 'wllm'. Known: hf"),
+    "engine for tests": (dict(rollout=dict(engine="scripted")), "'scripted' has no for_training"),
+    "no server": (dict(rollout=dict(engine="vllm", url="localhost:8000")), "rollout.url"),
+    "impossible weight": (dict(objective=dict(importance_cap=0.5)), "importance_cap is 0.5; it must be at least 1"),
     "overfitting": (dict(overfit_first_batch=True), "not supported"),
     "sequence parallelism": (dict(sequence_parallel_size=2), "use 1"),
 }
@@ -121,6 +125,13 @@ def test_an_adapter_brings_its_own_settings_and_suffers_no_others(toy_recipe: di
     del toy_recipe["model"]["peft_config"]
     found = parse(toy_recipe).model.peft_config
     assert found == dict(peft_type="Lora", r=4, target_modules=["q_proj"], task_type="CAUSAL_LM")
+
+
+@pytest.mark.usefixtures("one_rank")
+def test_full_fine_tuning_by_an_engine_that_follows_adapters_is_refused(toy_recipe: dict[str, Any]) -> None:
+    del toy_recipe["model"]["peft_config"]
+    with pytest.raises(ValueError, match="rollout.engine is 'vllm' but model.peft_config is not set"):
+        parse({**toy_recipe, "kl_coef": 0, "rollout": dict(engine="vllm")})
 
 
 @pytest.mark.usefixtures("one_rank")
