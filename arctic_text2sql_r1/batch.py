@@ -23,7 +23,10 @@ class TrainingRow:
 
     `keep` is false for rows of a group without spread: they carry neither advantage nor KL, but count in the
     denominator. `counted` is false for rows that are masked out altogether: they count nowhere. `old_logprobs` and
-    `ref_logprobs` (length of the completion,) are None until they are scored, see `remember_logprobs`.
+    `ref_logprobs` (length of the completion,) are None until they are scored, see `remember_logprobs`;
+    `policy_logprobs` are those of the latest pass, for whoever must explain it; `sampler_logprobs` those of another
+    program that sampled the completion, None where that was the policy itself. `index` is the row's place in its
+    rollout.
     """
 
     prompt_ids: Sequence[int]
@@ -33,6 +36,9 @@ class TrainingRow:
     counted: bool = True
     old_logprobs: torch.Tensor | None = None
     ref_logprobs: torch.Tensor | None = None
+    policy_logprobs: torch.Tensor | None = None
+    index: int = -1
+    sampler_logprobs: torch.Tensor | None = None
 
 
 @dataclass
@@ -42,8 +48,8 @@ class MicroBatch:
     `inputs` are the keyword arguments of the model's forward pass, with `input_ids` (N, L) or, packed, (1, S).
     `completion_mask` (N, T) bool with 1 on completion tokens; `sources` (M,) says where in the flattened `input_ids`
     the token stands that predicts each of them, `targets` (M,) their ids. `advantages` (N,), `kl_rows` (N,) bool,
-    `denominator` of the whole update. `old_logprobs` and `ref_logprobs` (N, T) are those of `rows`, None where one of
-    these has none.
+    `denominator` of the whole update. `old_logprobs`, `ref_logprobs`, `policy_logprobs` and `sampler_logprobs` (N, T)
+    are those of `rows`, None where one of these has none.
     """
 
     inputs: dict[str, Any]
@@ -56,6 +62,8 @@ class MicroBatch:
     rows: Sequence[TrainingRow] = ()
     old_logprobs: torch.Tensor | None = None
     ref_logprobs: torch.Tensor | None = None
+    policy_logprobs: torch.Tensor | None = None
+    sampler_logprobs: torch.Tensor | None = None
 
     @property
     def tokens(self) -> int:
@@ -110,6 +118,7 @@ def micro_batch(
         rows=rows,
         old_logprobs=_padded([row.old_logprobs for row in rows], completion_mask.shape, device),
         ref_logprobs=_padded([row.ref_logprobs for row in rows], completion_mask.shape, device),
+        sampler_logprobs=_padded([row.sampler_logprobs for row in rows], completion_mask.shape, device),
     )
 
 
@@ -127,7 +136,7 @@ def _padded(
 
 
 def remember_logprobs(
-    batch: MicroBatch, field: Literal["old_logprobs", "ref_logprobs"], logprobs: torch.Tensor
+    batch: MicroBatch, field: Literal["old_logprobs", "ref_logprobs", "policy_logprobs"], logprobs: torch.Tensor
 ) -> None:
     """Gives `batch` and each of its rows their share of `logprobs` (N, T), detached, under the name `field`."""
     setattr(batch, field, logprobs.detach())

@@ -21,9 +21,11 @@ from typing import Any
 from arctic_text2sql_r1.errors import DataError
 from arctic_text2sql_r1.errors import Text2SQLError
 from arctic_text2sql_r1.evaluation.models import DTYPES
+from arctic_text2sql_r1.evaluation.options import COMPARE_HELP
 from arctic_text2sql_r1.evaluation.options import EvaluationOptions
 from arctic_text2sql_r1.evaluation.options import add_evaluation_flags
 from arctic_text2sql_r1.evaluation.options import positive_int
+from arctic_text2sql_r1.prompts.formats import COMPLETION_FORMATS
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -104,15 +106,10 @@ def _add_score_flags(parser: argparse.ArgumentParser) -> None:
         metavar="NAME[,NAME...]",
         help="registered names or package.module:function, summed with weight 1 (default: %(default)s)",
     )
-    add("--format", default="think_answer", help="think_answer, solution, fenced or plain (default: %(default)s)")
+    add("--format", default="think_answer", help=f"{', '.join(COMPLETION_FORMATS)} (default: %(default)s)")
     add("--prefill", default="", metavar="TEXT", help="what the prompt had already written, for example '<think>'")
     add("--parser", default="strict", choices=("strict", "lenient"), help="default: %(default)s")
-    add(
-        "--compare",
-        default="default",
-        metavar="MODE",
-        help="when two results are equal: default, bird, spider or spider_keep_distinct",
-    )
+    add("--compare", default="default", metavar="MODE", help=COMPARE_HELP)
     add("--skip-bad", action="store_true", help="leave out unusable lines, naming each, instead of stopping")
     _add_sql_flags(parser)
     parser.set_defaults(command=score)

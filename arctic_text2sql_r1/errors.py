@@ -8,6 +8,7 @@
     ├── ExecutionError     our own machinery around SQL failed (never a model's bad SQL: that is a status)
     ├── ModelError         a model, adapter or tokenizer folder is not what it claims to be
     ├── RewardError        a reward function failed or returned what no reward may return
+    ├── RolloutError       an engine outside this process failed, or would sample from another policy
     ├── TrainingError      an update produced numbers that training cannot go on from
     └── RegistryError      a name in a recipe or on the command line is not known
 
@@ -34,6 +35,10 @@ class ModelError(Text2SQLError):
 
 class RewardError(Text2SQLError):
     """A reward function raised, or returned what no reward may return; the message names it and the row."""
+
+
+class RolloutError(Text2SQLError):
+    """A rollout server does not answer, answers with an error, or does not serve the policy that was asked for."""
 
 
 class TrainingError(Text2SQLError):

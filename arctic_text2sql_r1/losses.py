@@ -11,12 +11,16 @@ For completion i with tokens t, log-ratio l = policy_logprobs - old_logprobs and
     surrogate   clip_target "ratio":  min(r A, clip(r, 1 - low, 1 + high) A), for A < 0 not below dual_clip * A
                 clip_target "weight": stop_gradient(clip(r, 1 - low, 1 + high)) A log(policy)
 
+Where another program sampled, each surrogate is multiplied by w = min(exp(old - sampler), importance_cap), without
+gradient: `old_logprobs` are always the trainer's own, `sampler_logprobs` those under which a token was drawn.
+
 Tokens are then summed and divided by a denominator that the caller computes once per optimizer update over all
 micro-batches and ranks, so that cutting an update into micro-batches, or padding it, cannot move the loss.
 
 A published name is a row of `OBJECTIVES`; a recipe may set any cell anew (`resolve_objective`), and everything below
 the table reads cells, never names. What this module does not do: compute log-probabilities (`logprobs.py`), compare
-rewards (`advantages.py`), estimate the KL (`kl.py`), talk to other ranks (the trainer).
+rewards (`advantages.py`), estimate the KL (`kl.py`), weigh another sampler's tokens (`importance.py`), talk to other
+ranks (the trainer).
 """
 
 from collections.abc import Callable
@@ -33,6 +37,8 @@ import torch
 from arctic_text2sql_r1.advantages import AdvantageBaseline
 from arctic_text2sql_r1.advantages import AdvantageScaling
 from arctic_text2sql_r1.advantages import Truncated
+from arctic_text2sql_r1.importance import ImportanceSums
+from arctic_text2sql_r1.importance import importance_weights
 from arctic_text2sql_r1.kl import KL_ESTIMATORS
 from arctic_text2sql_r1.kl import MAX_LOG_RATIO
 from arctic_text2sql_r1.kl import KLEstimator
@@ -50,6 +56,7 @@ class Objective:
     `clip_target`, `clip_range` (low, high) and `dual_clip`: see the module docstring. `aggregation`: "token" averages
     over all completion tokens of the update; "sequence" averages tokens within each completion, then completions;
     "constant" sums tokens and divides by completions times the length limit. `kl_coef` 0 means no reference pass.
+    `importance_cap` bounds the weight of tokens that another program sampled; None leaves them unweighted.
     """
 
     source: str = ""
@@ -64,6 +71,7 @@ class Objective:
     kl_coef: float = 0.001
     entropy_coef: float = 0.0
     truncated_completions: Truncated = "keep"
+    importance_cap: float | None = 2.0
 
     def __post_init__(self) -> None:
         for name, choices in _CHOICES.items():
@@ -77,6 +85,10 @@ class Objective:
             raise ValueError(f"kl_coef ({self.kl_coef}) and entropy_coef ({self.entropy_coef}) must be at least 0.")
         if self.dual_clip is not None and not 1 + high < self.dual_clip < float("inf"):
             raise ValueError(f"dual_clip is {self.dual_clip}; it must lie above 1 + high of clip_range ({1 + high}).")
+        if self.importance_cap is not None and not 1 <= self.importance_cap < float("inf"):
+            raise ValueError(
+                f"importance_cap is {self.importance_cap}; it must be at least 1, or null for no weights."
+            )
         if self.dual_clip is not None and self.clip_target == "weight":
             raise ValueError("dual_clip belongs to clip_target 'ratio'; 'weight' is bounded by clip_range already.")
 
@@ -99,8 +111,9 @@ OBJECTIVES: dict[str, Objective] = {
     "dr_grpo": Objective(
         source="arXiv 2503.20783 section 3.2", advantage_scaling="none", aggregation="constant", kl_coef=0.0
     ),
-    # Dynamic sampling, its fourth part, is a matter of the rollout. Truncated completions: overlong filtering of
-    # section 3.4, here out of the group's mean as well; "penalize" is that section's soft punishment.
+    # Dynamic sampling, its fourth part, is a matter of the rollout: recipe key `dynamic_sampling`. Truncated
+    # completions: overlong filtering of section 3.4, here out of the group's mean as well; "penalize" is that
+    # section's soft punishment.
     "dapo": Objective(
         source="arXiv 2503.14476 eq. 8", clip_range=(0.2, 0.28), kl_coef=0.0, truncated_completions="mask"
     ),
@@ -166,7 +179,8 @@ class PolicyLossInput:
     `policy_logprobs`, `old_logprobs`, `ref_logprobs`, `entropy` (N, T); `ref_logprobs` is None when no KL is wanted,
     `entropy` (differentiable, in nats) when `objective.entropy_coef` is 0. `completion_mask` (N, T) bool, 1 marks a
     token that counts. `advantages` (N,). `kl_rows` (N,) bool, 1 marks rows that are held to the reference.
-    `denominator` is that of the whole update, see `loss_denominator`.
+    `denominator` is that of the whole update, see `loss_denominator`. `sampler_logprobs` (N, T) are those of the
+    program that sampled, None where that was the policy itself.
     """
 
     policy_logprobs: torch.Tensor
@@ -178,17 +192,22 @@ class PolicyLossInput:
     denominator: float
     objective: Objective
     entropy: torch.Tensor | None = None
+    sampler_logprobs: torch.Tensor | None = None
 
 
 @dataclass(frozen=True)
 class PolicyLossOutput:
-    """The differentiable scalar, and detached sums over tokens for logging (divide by `tokens`)."""
+    """The differentiable scalar, and detached sums over tokens for logging (divide by `tokens`).
+
+    `importance` is None where the policy itself sampled.
+    """
 
     loss: torch.Tensor
     tokens: torch.Tensor
     clipped_tokens: torch.Tensor
     kl_sum: torch.Tensor
     max_ratio: torch.Tensor
+    importance: ImportanceSums | None = None
 
 
 def policy_loss(inputs: PolicyLossInput) -> PolicyLossOutput:
@@ -204,6 +223,12 @@ def policy_loss(inputs: PolicyLossInput) -> PolicyLossOutput:
     log_ratio = policy - _masked(inputs.old_logprobs, mask)
     ratio = RATIOS[objective.ratio_level](policy, log_ratio, counted)  # (N, T)
     surrogate, clipped = _surrogate(ratio, policy, inputs.advantages.unsqueeze(1), objective)
+    importance = None
+    if inputs.sampler_logprobs is not None:
+        weight, importance = importance_weights(
+            inputs.old_logprobs, inputs.sampler_logprobs, mask, objective.importance_cap
+        )
+        surrogate = weight * surrogate
     token_loss = -surrogate
     kl = torch.zeros_like(token_loss)
     if inputs.ref_logprobs is not None:
@@ -220,6 +245,7 @@ def policy_loss(inputs: PolicyLossInput) -> PolicyLossOutput:
         clipped_tokens=(clipped & mask).sum(),
         kl_sum=(kl.detach() * counted).sum(),
         max_ratio=(ratio.detach() * counted).max() if mask.numel() > 0 else ratio.new_zeros(()),
+        importance=importance,
     )
 
 

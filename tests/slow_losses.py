@@ -29,6 +29,7 @@ TENSORS = (
     "completion_mask",
     "advantages",
     "kl_rows",
+    "sampler_logprobs",
 )
 TIGHT = dict(rtol=1e-10, atol=1e-12)
 
@@ -40,6 +41,8 @@ VARIANTS: dict[str, Objective] = {
     "weight of a sequence": Objective(ratio_level="sequence", clip_target="weight", clip_range=(0.1, 0.1)),
     "weight without ratio": Objective(ratio_level="none", clip_target="weight"),
     "entropy": Objective(entropy_coef=0.05),
+    "importance cap": Objective(importance_cap=1.1),
+    "no importance weights": Objective(importance_cap=None),
     "entropy of sequences": Objective(entropy_coef=0.05, aggregation="sequence", kl_coef=0.0),
     **{f"kl {name}": Objective(kl_estimator=name) for name in ("k1", "k2", "k3_corrected")},
 }
@@ -48,7 +51,8 @@ VARIANTS: dict[str, Objective] = {
 def random_case(seed: int, variant: str = "grpo", lengths: tuple[int, ...] = (5, 3, 1, 0)) -> PolicyLossInput:
     """Float64 inputs with ratios on both sides of the clip range and one row outside the KL term, whose weight is 0.3.
 
-    The logs of the ratios are as small as the clip range is, so that some are clipped and some are not.
+    The logs of the ratios are as small as the clip range is, so that some are clipped and some are not. Another
+    program has sampled, with importance ratios on both sides of the cap.
     """
     generator = torch.Generator().manual_seed(seed)
     shape = (len(lengths), 5)
@@ -69,6 +73,7 @@ def random_case(seed: int, variant: str = "grpo", lengths: tuple[int, ...] = (5,
         denominator=loss_denominator(objective.aggregation, int(mask.sum()), len(lengths), MAX_NEW_TOKENS),
         objective=objective,
         entropy=noise(1.0).abs().requires_grad_(),
+        sampler_logprobs=old + noise(1.0),
     )
 
 
@@ -91,6 +96,8 @@ def slow_loss_and_gradient(case: PolicyLossInput) -> tuple[float, list[list[floa
         gaps = {t: float(case.policy_logprobs[i, t] - case.old_logprobs[i, t]) for t in steps}
         for t in steps:
             cost, pulls = slow_surrogate(case, i, t, gaps)
+            weight = slow_importance(case, i, t)
+            cost, pulls = weight * cost, {step: weight * pull for step, pull in pulls.items()}
             if case.kl_rows[i]:
                 kl, kl_slope = slow_kl(
                     cells.kl_estimator, float((case.policy_logprobs - case.ref_logprobs)[i, t]), gaps[t]
@@ -102,6 +109,13 @@ def slow_loss_and_gradient(case: PolicyLossInput) -> tuple[float, list[list[floa
             for step, pull in pulls.items():
                 slopes[i][step] += pull / divisor
     return total, slopes
+
+
+def slow_importance(case: PolicyLossInput, i: int, t: int) -> float:
+    """One token's importance weight."""
+    if case.sampler_logprobs is None or case.objective.importance_cap is None:
+        return 1.0
+    return min(math.exp(float(case.old_logprobs[i, t] - case.sampler_logprobs[i, t])), case.objective.importance_cap)
 
 
 def slow_surrogate(case: PolicyLossInput, i: int, t: int, gaps: dict[int, float]) -> tuple[float, dict[int, float]]:

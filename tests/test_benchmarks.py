@@ -98,3 +98,40 @@ def test_the_rollout_benchmark_compares_equal_work() -> None:
     (result,) = printed("rollout_speed.py", *small, "--new-tokens", "4", "--rounds", "1")
     assert result["mean_length"] == dict(engine=4.0, generate=4.0)
     assert result["ratio"] > 0
+
+
+def test_our_side_of_the_step_benchmark_writes_and_trains_every_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    grpo_step = importlib.import_module("grpo_step")
+    work = grpo_step.Work(layers=1, width=128, prompt_tokens=96, new_tokens=4)
+    grpo_step.build_work(work, tmp_path / "work")
+    command = [sys.executable, str(BENCHMARKS / "grpo_step_ours.py"), str(tmp_path / "work"), "1"]
+    side = grpo_step.Side("ours", command, tmp_path / "work")
+    first, turn = side.read(), side.turn()
+    side.close()
+    assert first["rewards"] == [1.0, 0.1, 0.0] * 8
+    assert turn["generated_tokens"] == turn["trained_tokens"] == 8 * 8 * 4
+    assert side.process.returncode == 0
+
+
+def test_unequal_work_ends_the_step_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    require_equal = importlib.import_module("grpo_step").require_equal
+    facts = dict(ours=dict(tokens=3, seconds=1), trl=dict(tokens=4, seconds=2))
+    with pytest.raises(SystemExit, match="unequal work: tokens is {'ours': 3, 'trl': 4}"):
+        require_equal(facts, ("tokens",))
+
+
+def test_cpu_time_of_living_and_ended_processes_counts_in_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    cpu_seconds = importlib.import_module("grpo_step_work").cpu_seconds
+    before = cpu_seconds()
+    burn = "import time\nwhile time.process_time() < 0.4: pass\nprint(flush=True)\ninput()"
+    with subprocess.Popen([sys.executable, "-c", burn], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        child.stdout.readline()
+        living = cpu_seconds() - before
+        child.stdin.close()
+    assert living >= 0.35
+    assert cpu_seconds() - before >= 0.35

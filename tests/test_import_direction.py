@@ -20,7 +20,7 @@ import pytest
 PACKAGE = "arctic_text2sql_r1"
 ROOT = Path(__file__).resolve().parent.parent / PACKAGE
 FOUNDATION = {"types", "errors", "registry"}
-MATHS = {"advantages", "kl", "losses", "logprobs", "batch"}
+MATHS = {"advantages", "kl", "importance", "losses", "logprobs", "batch"}
 MODELS = {"adapters", "quantized", "run_folders"}
 ROOMS_OF_A_RUN = {"rollout", "rewards", "data", "evaluation", "monitor", "prompts", "databases"}
 TRAINING = ROOMS_OF_A_RUN | {"lora", "packed"} | MODELS | MATHS
@@ -35,7 +35,8 @@ ROOMS: dict[str, set[str]] = {
     "databases": set(),
     "advantages": set(),
     "kl": set(),
-    "losses": {"advantages", "kl"},  # a preset is a row of advantage x ratio level x clip x aggregation
+    "importance": {"kl"},
+    "losses": {"advantages", "kl", "importance"},  # a preset is a row of advantage x ratio level x clip x aggregation
     "logprobs": set(),
     "batch": set(),
     "attention": set(),

@@ -25,7 +25,7 @@ from tests.slow_losses import slow_kl
 
 @pytest.mark.parametrize("poison", [float("nan"), float("inf"), -float("inf"), 1e30])
 @pytest.mark.parametrize("variant", ["grpo", "gspo", "cispo", "rloo", "entropy", "kl k3_corrected"])
-@pytest.mark.parametrize("field", ["policy_logprobs", "old_logprobs", "ref_logprobs", "entropy"])
+@pytest.mark.parametrize("field", ["policy_logprobs", "old_logprobs", "ref_logprobs", "entropy", "sampler_logprobs"])
 def test_masked_tokens_contribute_exactly_zero_whatever_they_hold(field: str, variant: str, poison: float) -> None:
     case = random_case(0, variant)
     held = getattr(case, field).detach().masked_fill(~case.completion_mask, poison)
@@ -50,6 +50,7 @@ def test_padding_moves_neither_loss_nor_gradient(variant: str) -> None:
         old_logprobs=wider(case.old_logprobs, -0.5),
         ref_logprobs=wider(case.ref_logprobs, -1.5),
         entropy=wider(case.entropy, 2.5),
+        sampler_logprobs=wider(case.sampler_logprobs, -9.0),
         completion_mask=wider(case.completion_mask, False),
     )
     torch.testing.assert_close(policy_loss(padded).loss, policy_loss(case).loss, **TIGHT)
@@ -70,7 +71,7 @@ def test_micro_batches_of_an_update_sum_to_the_whole(variant: str, cuts: tuple[i
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_on_policy_the_gradient_is_that_of_plain_policy_gradient(variant: str) -> None:
     case = random_case(4, variant)
-    case = replace(case, old_logprobs=case.policy_logprobs.detach(), ref_logprobs=None, entropy=None)
+    case = replace(case, old_logprobs=case.policy_logprobs.detach(), ref_logprobs=None, sampler_logprobs=None)
     case = replace(case, objective=replace(case.objective, entropy_coef=0.0))
     lengths = case.completion_mask.sum(dim=1).clamp(min=1)
     weights = case.advantages / (lengths if case.objective.aggregation == "sequence" else 1)

@@ -22,7 +22,9 @@ from pydantic import model_validator
 from typing_extensions import Self
 
 from arctic_text2sql_r1.advantages import AdvantageScaling
+from arctic_text2sql_r1.arctic.sections import GuardsConfig
 from arctic_text2sql_r1.arctic.sections import RewardConfig
+from arctic_text2sql_r1.arctic.sections import RolloutConfig
 from arctic_text2sql_r1.arctic.sections import SQLConfig
 from arctic_text2sql_r1.errors import RegistryError
 from arctic_text2sql_r1.losses import OBJECTIVES
@@ -30,6 +32,7 @@ from arctic_text2sql_r1.losses import Objective
 from arctic_text2sql_r1.losses import resolve_objective
 from arctic_text2sql_r1.rewards.base import WeightedReward
 from arctic_text2sql_r1.rewards.scorer import check_rewards
+from arctic_text2sql_r1.rollout.base import training_engine
 
 
 class GRPOTrainerConfig(TrainerConfig):
@@ -66,8 +69,12 @@ class GRPOTrainerConfig(TrainerConfig):
     tokens_per_micro_batch: int = Field(default=8192, ge=1)
     """ Most tokens of one forward and backward pass, each prompt counted once; lower it when memory runs out. """
 
-    generation_batch_rows: int | None = Field(default=None, ge=1)
-    """ Most completions decoded together; lower it when the key-value cache does not fit. Unset: all at once. """
+    dynamic_sampling: int = Field(default=0, ge=0)
+    """ K: groups whose rewards are all equal give way to groups of fresh prompts, sampled in at most K further rounds
+    per rollout; 0: they stay and teach nothing. """
+
+    rollout: RolloutConfig = Field(default_factory=RolloutConfig)
+    """ Which engine completes prompts, and its bounds. """
 
     rewards: list[RewardConfig] = [RewardConfig(name="execution")]
     """ Weighted list; each component is logged under its own name. """
@@ -77,6 +84,9 @@ class GRPOTrainerConfig(TrainerConfig):
 
     sql: SQLConfig = Field(default_factory=SQLConfig)
     """ SQL execution. """
+
+    guards: GuardsConfig = Field(default_factory=GuardsConfig)
+    """ When a run is stopped or taken back to its best weights. """
 
     rollouts_path: Path | None = None
     """ JSONL of every completion with its reward. Unset: `rollouts.jsonl` beside `train_log_metrics_path`. """
@@ -184,6 +194,15 @@ class GRPOTrainerConfig(TrainerConfig):
         return self
 
     @model_validator(mode="after")
+    def _engine_can_follow_the_policy(self) -> Self:
+        if training_engine(self.rollout.engine).needs_adapter and self.model.peft_config is None:
+            raise ValueError(
+                f"rollout.engine is '{self.rollout.engine}' but model.peft_config is not set: that engine follows the "
+                "policy through its adapter. Add a peft_config, or use rollout.engine: hf for full fine-tuning."
+            )
+        return self
+
+    @model_validator(mode="after")
     def _completion_fits_context(self) -> Self:
         if self.max_new_tokens >= self.data.max_length:
             raise ValueError(
@@ -214,6 +233,17 @@ class GRPOTrainerConfig(TrainerConfig):
                     f"{name} is {value}, but a rollout makes {self.updates_per_rollout} updates (inner_epochs x "
                     f"updates_per_inner_epoch) at once; use a multiple of {self.updates_per_rollout}."
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _rollback_has_a_target(self) -> Self:
+        kinds = [checkpoint.type for checkpoint in self.checkpoint]
+        if self.guards.rollback and not ("run" in kinds and self.eval_interval > 0):
+            raise ValueError(
+                f"guards.rollback restores the checkpoint `best`, but nothing would write one: checkpoint types are "
+                f"{kinds or 'none'} and eval_interval is {self.eval_interval}. Add a checkpoint of `type: run`, and "
+                "eval_interval with data.eval_sources."
+            )
         return self
 
     @model_validator(mode="after")
@@ -263,14 +293,3 @@ class GRPOTrainerConfig(TrainerConfig):
     def rollouts_file(self) -> Path:
         """Where every completion is logged."""
         return self.rollouts_path or self.train_log_metrics_path.parent / "rollouts.jsonl"
-
-    def plan(self, batches_per_epoch: int, updates: int) -> str:
-        """The batch arithmetic in one line, for the start of a run."""
-        prompts = self.micro_batch_size * self.world_size
-        return (
-            f"{self.micro_batch_size} prompts x {self.num_samples_per_prompt} samples x {self.world_size} ranks = "
-            f"{prompts * self.num_samples_per_prompt} completions per rollout; {batches_per_epoch} rollouts per epoch "
-            f"x {self.epochs} epochs x {self.inner_epochs} inner epochs"
-            + (f" x {self.updates_per_inner_epoch} updates" if self.updates_per_inner_epoch > 1 else "")
-            + f"; stops after {updates} updates"
-        )

@@ -217,10 +217,21 @@ class PromptBatchSampler(Sampler[list[int]]):
         return self.size // (self.prompts_per_rank * self.world_size)
 
     def __iter__(self) -> Iterator[list[int]]:
-        order = torch.randperm(self.size, generator=torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch))
+        order = self._order(self.epoch)
         for batch in range(self.first_batch, len(self)):
             start = (batch * self.world_size + self.rank) * self.prompts_per_rank
-            yield order[start : start + self.prompts_per_rank].tolist()
+            yield order[start : start + self.prompts_per_rank]
+
+    def rollout_prompts(self, rollout_number: int) -> list[int]:
+        """The prompts of all ranks in the rollout of that number, counted from the start of the run."""
+        epoch, batch = divmod(rollout_number, len(self))
+        per_rollout = self.prompts_per_rank * self.world_size
+        return self._order(epoch)[batch * per_rollout : (batch + 1) * per_rollout]
+
+    def _order(self, epoch: int) -> list[int]:
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
+        order: list[int] = torch.randperm(self.size, generator=generator).tolist()
+        return order
 
 
 def own_rows(size: int, rank: int, world_size: int) -> int:

@@ -36,7 +36,6 @@ from arctic_text2sql_r1.batch import idle_row
 from arctic_text2sql_r1.batch import pack_rows
 from arctic_text2sql_r1.batch import remember_logprobs
 from arctic_text2sql_r1.batch import split_rows
-from arctic_text2sql_r1.errors import TrainingError
 from arctic_text2sql_r1.logprobs import Scoring
 from arctic_text2sql_r1.logprobs import score_rows
 from arctic_text2sql_r1.lora import folded_scales
@@ -77,7 +76,8 @@ class Learner:
 
         Whatever an update after the first will compare itself with is scored before any weight changes.
         """
-        rows = training_rows(rollout, advantages, keep, self.config.cells)
+        elsewhere = self.trainer.engine.samples_elsewhere
+        rows = training_rows(rollout, advantages, keep, self.config.cells, sampled_elsewhere=elsewhere)
         seed = rollout_seed(self.config.seed, self.trainer.global_step, self.trainer.global_rank)
         updates = update_schedule(rows, rollout.group_ids, self.config, seed)
         has_reference = self.reference is not None
@@ -105,8 +105,7 @@ class Learner:
         In lower precision they differ by more than rounding, since the adapter or the batch is laid out otherwise.
         """
         known = all(len(completion.logprobs) == len(completion.token_ids) for completion in rollout.completions)
-        here = not getattr(self.trainer.engine, "samples_elsewhere", False)
-        return known and here and self.config.model.dtype == DType.FP32
+        return known and not self.trainer.engine.samples_elsewhere and self.config.model.dtype == DType.FP32
 
     def optimizer_update(self, micro_batches: list[MicroBatch]) -> None:
         """One optimizer step on the summed gradients of `micro_batches`."""
@@ -115,16 +114,20 @@ class Learner:
             self.engine.set_gradient_accumulation_boundary(index == len(micro_batches) - 1)
             with self.reading(micro_batch), naming_settings("A training pass", micro_batch):
                 loss = self.trainer.loss(micro_batch)
-                value = float(loss.detach())
-                self._require_finite("loss", value)
                 self.trainer.backward(loss)
-            self.statistics.loss += value
+            self.statistics.loss += float(loss.detach())
+        guards = self.trainer.guards
+        # After all backward passes, in which ranks wait for each other, and before any weight changes.
+        guards.require_finite(dict(loss=self.statistics.loss, KL=self.statistics.sums["kl"]), micro_batches)
+        self.statistics.learning_rate = self.engine.get_lr()[0]
         self.engine.step()
         self.engine.eval()
         self.statistics.updates += 1
         self.statistics.grad_norm = float(self.engine.get_global_grad_norm() or 0.0)
         if self.config.model.dtype != DType.FP16:  # float16's loss scaling skips such updates by itself
-            self._require_finite("gradient norm", self.statistics.grad_norm)
+            # DeepSpeed's optimizers say infinity, some of its helpers -1.
+            norm = self.statistics.grad_norm if self.statistics.grad_norm >= 0 else math.nan
+            guards.require_finite({"gradient norm": norm}, micro_batches)
         self.trainer.count_update()
 
     def loss(self, batch: MicroBatch) -> torch.Tensor:
@@ -134,6 +137,7 @@ class Learner:
         """
         with self.reading(batch):
             policy_logprobs, entropy = score_rows(self.engine, self.module, batch, self.scoring)
+        remember_logprobs(batch, "policy_logprobs", policy_logprobs)
         if batch.old_logprobs is None:
             remember_logprobs(batch, "old_logprobs", policy_logprobs)
         assert batch.old_logprobs is not None
@@ -148,6 +152,7 @@ class Learner:
                 denominator=batch.denominator,
                 objective=self.config.cells,
                 entropy=entropy,
+                sampler_logprobs=batch.sampler_logprobs,
             )
         )
         self.statistics.add(output, entropy_sum=entropy.detach().sum())
@@ -191,12 +196,3 @@ class Learner:
             max_new_tokens=self.config.max_new_tokens,
         )
         return [self.pack(part, denominator) for part in parts]
-
-    def _require_finite(self, label: str, value: float) -> None:
-        """Stops before a checkpoint could save what a non-finite update has left of the weights."""
-        if not math.isfinite(value):
-            raise TrainingError(
-                f"The {label} of update {self.trainer.global_step + 1} is {value}. Lower the learning rate, raise "
-                "kl_coef, or use fp32 or bf16; the completions that led here are in "
-                f"'{self.config.rollouts_file}' up to update {self.trainer.global_step}."
-            )

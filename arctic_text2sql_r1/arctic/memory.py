@@ -23,7 +23,7 @@ from arctic_text2sql_r1.errors import TrainingError
 from arctic_text2sql_r1.logprobs import Scoring
 from arctic_text2sql_r1.logprobs import score_rows
 
-# Activations may take this share of the memory that is free; the rest is for gradients, logits and fragmentation.
+# Activations may take this share of the memory there is; the rest is for gradients, logits and fragmentation.
 ACTIVATION_SHARE = 0.5
 # Tokens of the smaller of the two passes in which the activations are measured.
 MEASURED_TOKENS = 256
@@ -41,10 +41,10 @@ def prepare_memory(learner: Any) -> str:
         wanted, why = not config.model.disable_activation_checkpoint, "as the recipe says"
     else:
         needed = activation_bytes_per_token(learner, rows) * tokens
-        free = _free_bytes(learner)
+        usable = _usable_bytes(learner)
         # Ranks that recompute gather their shards again: all or none.
-        wanted = reduce_max(float(needed > ACTIVATION_SHARE * free), learner.device) > 0
-        why = f"without it activations need {needed / 2**30:.1f} GiB of {free / 2**30:.1f} GiB free"
+        wanted = reduce_max(float(needed > ACTIVATION_SHARE * usable), learner.device) > 0
+        why = f"without it activations need {needed / 2**30:.1f} GiB of {usable / 2**30:.1f} GiB"
     set_checkpointing(learner.module, wanted)
     if learner.device.type != "cpu":
         probe(learner, learner.pack(rows))
@@ -96,14 +96,17 @@ def _kept_bytes(learner: Any, batch: MicroBatch) -> int:
     return sum(kept.values())
 
 
-def _free_bytes(learner: Any) -> float:
-    """Memory that this rank may still take; ranks of one machine share its main memory."""
+def _usable_bytes(learner: Any) -> float:
+    """Memory that this rank may still take on its GPU, or its share of the machine's main memory.
+
+    Not what is free of main memory at the moment: layers would be recomputed in one run and not in the next.
+    """
     if learner.device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(learner.device)
         return float(free + torch.cuda.memory_reserved(learner.device) - torch.cuda.memory_allocated(learner.device))
     import psutil  # type: ignore[import-untyped]
 
-    return float(psutil.virtual_memory().available) / learner.config.world_size
+    return float(psutil.virtual_memory().total) / learner.config.world_size
 
 
 def set_checkpointing(model: Any, wanted: bool) -> None:

@@ -4,8 +4,8 @@
 """What a GRPO step tells, through the framework's own metrics plumbing.
 
 The framework prints and stores a fixed set of keys and drops all others; this subclass keeps every key, prints one
-readable line per rollout above a progress bar, and raises alarms. The figures themselves are computed in
-`monitor/step_report.py` and `monitor/alarms.py`; their meaning is in `step_report.METRICS`.
+readable line per rollout above a progress bar, and below it the alarms of `arctic/guards.py`. The figures themselves
+are computed in `monitor/step_report.py`; their meaning is in `step_report.METRICS`.
 """
 
 import time
@@ -22,12 +22,10 @@ from tqdm import tqdm
 
 from arctic_text2sql_r1.arctic.ranks import reduce_max
 from arctic_text2sql_r1.arctic.ranks import reduce_sum
+from arctic_text2sql_r1.arctic.sampling import ScoredRollout
 from arctic_text2sql_r1.losses import PolicyLossOutput
-from arctic_text2sql_r1.monitor.alarms import Alarms
 from arctic_text2sql_r1.monitor.rollouts import RolloutRecord
 from arctic_text2sql_r1.monitor.step_report import format_step_line
-from arctic_text2sql_r1.rewards.scorer import ScoredCompletion
-from arctic_text2sql_r1.rollout.base import Rollout
 
 
 @dataclass
@@ -37,9 +35,12 @@ class UpdateStatistics:
     has_reference: bool = False
     loss: float = 0.0
     updates: int = 0
+    learning_rate: float = 0.0
     grad_norm: float = 0.0
     sums: dict[str, float] = field(default_factory=lambda: dict(tokens=0.0, clipped=0.0, kl=0.0, entropy=0.0))
     max_ratio: float = 0.0
+    importance: dict[str, float] = field(default_factory=lambda: dict(tokens=0.0, ratio=0.0, capped=0.0, distance=0.0))
+    max_importance: float = 0.0
 
     def add(self, output: PolicyLossOutput, entropy_sum: torch.Tensor) -> None:
         """Adds one micro-batch."""
@@ -48,6 +49,12 @@ class UpdateStatistics:
         self.sums["kl"] += float(output.kl_sum)
         self.sums["entropy"] += float(entropy_sum)
         self.max_ratio = max(self.max_ratio, float(output.max_ratio))
+        if output.importance is not None:
+            self.importance["tokens"] += float(output.importance.tokens)
+            self.importance["ratio"] += float(output.importance.ratio_sum)
+            self.importance["capped"] += float(output.importance.capped_tokens)
+            self.importance["distance"] += float(output.importance.distance_sum)
+            self.max_importance = max(self.max_importance, float(output.importance.max_ratio))
 
     def reduced(self, device: torch.device) -> dict[str, float]:
         """Means over the trained tokens of all ranks; what was not measured (no token, no reference) is left out."""
@@ -56,6 +63,7 @@ class UpdateStatistics:
         tokens = totals["tokens"]
         figures = dict(
             loss=reduce_sum(self.loss, device) / torch.distributed.get_world_size() / max(1, self.updates),
+            lr=self.learning_rate,
             grad_norm=self.grad_norm,
             trained_tokens=tokens / max(1, self.updates),
         )
@@ -64,7 +72,21 @@ class UpdateStatistics:
             figures.update(max_ratio=max_ratio)
         if tokens > 0 and self.has_reference:
             figures.update(kl=totals["kl"] / tokens)
-        return figures
+        return {**figures, **self._reduced_importance(device)}
+
+    def _reduced_importance(self, device: torch.device) -> dict[str, float]:
+        """How far the sampler was from the trainer; nothing where the policy itself sampled."""
+        totals = {key: reduce_sum(value, device) for key, value in self.importance.items()}
+        largest = reduce_max(self.max_importance, device)
+        tokens = totals["tokens"]
+        if tokens == 0:
+            return {}
+        return dict(
+            importance_mean=totals["ratio"] / tokens,
+            importance_max=largest,
+            importance_capped=totals["capped"] / tokens,
+            sampler_distance=totals["distance"] / tokens,
+        )
 
 
 class GRPOMetrics(Metrics):
@@ -74,15 +96,14 @@ class GRPOMetrics(Metrics):
         super().__init__(trainer)
         self._phases: dict[str, float] = {}
         self._figures: dict[str, float] = {}
-        self._alarms = Alarms()
         self._bar: tqdm | None = None
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Measures the block's wall time in seconds under `name`."""
+        """Adds the block's wall time in seconds to what `name` has taken in this step."""
         start = time.perf_counter()
         yield
-        self._phases[name] = time.perf_counter() - start
+        self._phases[name] = self._phases.get(name, 0.0) + time.perf_counter() - start
 
     def record_rollout(self, rollout: dict[str, float], update: dict[str, float], tokens: int) -> None:
         """Takes the figures of one rollout (all ranks), of its updates, and how many tokens were generated."""
@@ -97,11 +118,7 @@ class GRPOMetrics(Metrics):
         if not self.enabled:
             return
         self.summary_dict.clear()
-        self.summary_dict.update(
-            epoch=self.trainer.epoch_idx,
-            iter=self.trainer.global_step,
-            lr=self.trainer.model.lr_scheduler.get_last_lr()[0],
-        )
+        self.summary_dict.update(epoch=self.trainer.epoch_idx, iter=self.trainer.global_step)
         if prefix == "train":
             self.summary_dict.update(self._figures, step_time=self.values["step_time"])
         else:
@@ -130,15 +147,13 @@ class GRPOMetrics(Metrics):
             return
         line = format_step_line(dict(self.summary_dict, step=self.trainer.global_step), total_steps=self.max_iter)
         self._bar.write(line)
-        for warning in self._alarms.check(self.summary_dict):
+        for warning in self.trainer.guards.check(self.summary_dict):
             self._bar.write(f"WARNING: {warning}")
 
 
-def rollout_records(
-    step: int, rank: int, rollout: Rollout, scored: list[ScoredCompletion], advantages: list[float]
-) -> list[RolloutRecord]:
-    """One log record per row of `rollout`; the three lists share its order."""
-    rows = zip(rollout.examples, rollout.completions, scored, advantages, strict=True)
+def rollout_records(step: int, rank: int, sampled: ScoredRollout, advantages: dict[int, float]) -> list[RolloutRecord]:
+    """One log record per row of `sampled`, in its order; `advantages` by row, of those that were learnt from."""
+    columns = zip(sampled.rollout.examples, sampled.rollout.completions, sampled.scored, strict=True)
     return [
         RolloutRecord(
             step=step,
@@ -152,13 +167,15 @@ def rollout_records(
             status=None if row.verdict.result is None else row.verdict.result.status.value,
             gold_status=row.verdict.gold.status.value,
             reward=row.reward,
-            advantage=advantage,
+            advantage=advantages.get(index, 0.0),
             length=len(completion.token_ids),
             truncated=completion.truncated,
             components=row.components,
             suspicions=list(row.suspicions),
+            trained=index in advantages and bool(sampled.keep[index]),
+            resampled=bool(sampled.fresh[index]),
         )
-        for example, completion, row, advantage in rows
+        for index, (example, completion, row) in enumerate(columns)
     ]
 
 

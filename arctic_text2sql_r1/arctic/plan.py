@@ -15,10 +15,16 @@ def plan_lines(trainer: Any) -> Iterator[str]:
     """Batch arithmetic, objective, comparison mode, cautions, trainable parameters, layout and memory of a
     training pass, and where a resumed run stands."""
     config = trainer.config
-    yield config.plan(len(trainer.train_dataloader), trainer.metrics.max_iter)
+    yield batch_arithmetic(trainer)
+    if config.dynamic_sampling > 0:
+        yield sampling_bound(trainer)
     yield f"objective {config.preset_name}: {describe(config.cells)}"
     if config.cells.kl_coef > 0 and config.cells.kl_estimator == "k1":
         yield "WARNING: kl_estimator k1 pulls nowhere on average as a loss; k2 and k3_corrected have the KL's gradient"
+    if trainer.engine.samples_elsewhere:
+        cap = config.cells.importance_cap
+        weights = "no importance weights" if cap is None else f"importance weights up to {cap:g}"
+        yield f"rollouts by {config.rollout.engine} at {config.rollout.url}, {weights}"
     yield f"rewards compare results in mode '{config.sql.compare}'"
     yield from (f"WARNING: {caution}" for caution in trainer.scorer.cautions)
     sizes = [(p.requires_grad, _size(p)) for p in trainer.model_unwrapped.parameters()]
@@ -34,6 +40,35 @@ def plan_lines(trainer: Any) -> Iterator[str]:
         yield "no evaluation (data.eval_sources, eval_interval), so no checkpoint will be called best"
     if trainer.global_step >= trainer.metrics.max_iter:
         yield f"all {trainer.metrics.max_iter} updates are already made; to train anew set auto_resume: false"
+
+
+def batch_arithmetic(trainer: Any) -> str:
+    """Prompts x samples x ranks, the updates made of them, and how many there will be."""
+    config = trainer.config
+    prompts, samples, updates = config.micro_batch_size, config.num_samples_per_prompt, config.updates_per_rollout
+    completions = prompts * samples * config.world_size
+    parts = [f"{prompts} prompts x {samples} samples x {config.world_size} ranks = {completions:,} completions per "]
+    parts[0] += "update" if updates == 1 else "rollout"
+    if updates > 1:
+        parts.append(
+            f"{config.inner_epochs} inner epochs x {config.updates_per_inner_epoch} updates of "
+            f"{completions // config.updates_per_inner_epoch:,} completions on each"
+        )
+    parts.append(f"{len(trainer.train_dataloader) * updates:,} updates per epoch")
+    parts.append(f"{trainer.training_horizon:,} updates in all")
+    if trainer.metrics.max_iter < trainer.training_horizon:
+        parts.append(f"stops after {trainer.metrics.max_iter:,}, while the learning rate is scheduled for all")
+    return "; ".join(parts)
+
+
+def sampling_bound(trainer: Any) -> str:
+    """What dynamic sampling may add to a rollout."""
+    config = trainer.config
+    prompts = config.micro_batch_size * config.world_size * (1 + config.dynamic_sampling)
+    return (
+        f"dynamic sampling: up to {config.dynamic_sampling} further rounds for groups with equal rewards, so at most "
+        f"{prompts:,} prompts and {prompts * config.num_samples_per_prompt:,} completions sampled per rollout"
+    )
 
 
 def _size(parameter: Any) -> int:

@@ -4,12 +4,15 @@
 """The few collective calls of a step. Every rank must make each of them, whatever its share of the work."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from typing import TypeVar
 
 import torch
 import torch.distributed as dist
+
+from arctic_text2sql_r1.errors import Text2SQLError
 
 T = TypeVar("T")
 
@@ -41,6 +44,20 @@ def release_shared_memory() -> None:
     address, port = os.environ.get("MASTER_ADDR", ""), os.environ.get("MASTER_PORT", "")
     name = f"deepspeed_allreduce_buffer_{os.getuid()}_{address}_{port}_{dist.get_rank()}"
     Path("/dev/shm", name).unlink(missing_ok=True)
+
+
+def on_rank_0(work: Callable[[], T]) -> T:
+    """What `work` returns on rank 0, for every rank; the others wait. An error that it raises is raised on all."""
+    outcome: Any = None
+    if dist.get_rank() == 0:
+        try:
+            outcome = work()
+        except (Text2SQLError, OSError) as error:
+            outcome = error
+    outcome = gather(outcome)[0]
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
 
 
 def _reduce(value: float, device: torch.device, operation: Any) -> float:

@@ -102,7 +102,9 @@ class SecondModel:
 
     def __init__(self, trainer: Any) -> None:
         if trainer.config.zero_3_enabled:
-            self.module = _load_sharded(trainer)
+            # Kept: an engine that nobody holds takes its hooks away from the module.
+            self._engine = _load_sharded(trainer)
+            self.module = self._engine.module
         else:
             self.module = trainer.config.model.factory(trainer)().to(device=trainer.device)
         self.module.requires_grad_(False).eval()
@@ -119,7 +121,7 @@ class SecondModel:
 
 
 def _load_sharded(trainer: Any) -> Any:
-    """The model loaded in shards, with the hooks that gather each layer while it runs."""
+    """An engine around the model loaded in shards, with the hooks that gather each layer while it runs."""
     import deepspeed
     from transformers.integrations import HfDeepSpeedConfig
 
@@ -133,4 +135,4 @@ def _load_sharded(trainer: Any) -> Any:
     model = trainer.config.model.factory(trainer)()
     engine, *_ = deepspeed.initialize(model=model, config=config)
     del loading
-    return engine.module
+    return engine

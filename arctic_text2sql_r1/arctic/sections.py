@@ -10,6 +10,8 @@ from pydantic import Field
 from pydantic import field_validator
 
 from arctic_text2sql_r1.databases.compare import check_mode
+from arctic_text2sql_r1.errors import RegistryError
+from arctic_text2sql_r1.rollout.base import training_engine
 
 
 class RewardConfig(BaseConfig):
@@ -23,6 +25,31 @@ class RewardConfig(BaseConfig):
 
     options: dict[str, Any] = {}
     """ Keyword arguments of this reward, if it has any. """
+
+
+class RolloutConfig(BaseConfig):
+    """Which engine completes prompts, and its bounds."""
+
+    engine: str = "hf"
+    """ Registered engine, or `package.module:object`: `hf` is the training model itself, `vllm` a server. """
+
+    max_batch_rows: int | None = Field(default=None, ge=1)
+    """ Most completions sampled together; lower it when the key-value cache does not fit. Unset: all of a rollout. """
+
+    url: str = Field(default="http://127.0.0.1:8000", pattern="^https?://")
+    """ Where the engine's server listens, if it has one. """
+
+    timeout_s: float = Field(default=600.0, gt=0)
+    """ Longest wait for a server's answer, in seconds: all samples of one prompt, or the loading of an adapter. """
+
+    @field_validator("engine")
+    @classmethod
+    def _can_follow_training(cls, value: str) -> str:
+        try:
+            training_engine(value)
+        except RegistryError as error:
+            raise ValueError(str(error)) from error
+        return value
 
 
 class SQLConfig(BaseConfig):
@@ -48,3 +75,13 @@ class SQLConfig(BaseConfig):
     def _known_mode(cls, value: str) -> str:
         check_mode(value)
         return value
+
+
+class GuardsConfig(BaseConfig):
+    """When a run is stopped, or taken back to its best weights; updates that are not finite always stop it."""
+
+    abort_after: int = Field(default=0, ge=0)
+    """ Stop after so many steps in a row in which no group had different rewards; 0: only warn. """
+
+    rollback: bool = False
+    """ Restore the best checkpoint when a collapse (entropy, KL, repetition, reward) lasts ten steps. """

@@ -7,9 +7,10 @@ One dataloader batch holds all prompts that a rank contributes to one rollout. `
 
     generate_candidates -> compute_rewards -> compute_advantages -> updates x micro-batches of loss()
 
-and each of those hooks may be overridden alone. Micro-batches and optimizer updates are in `arctic/learner.py`, the
-mathematics in `advantages.py`, `losses.py`, `logprobs.py`; what a step reports in `monitor/`; recipe keys in
-`arctic/config.py`.
+and each of those hooks may be overridden alone; with dynamic sampling the first two are called once per round.
+Rounds are in `arctic/sampling.py`, micro-batches and optimizer updates in `arctic/learner.py`, what stops a run in
+`arctic/guards.py`, the mathematics in `advantages.py`, `losses.py`, `logprobs.py`; what a step reports in `monitor/`;
+recipe keys in `arctic/config.py`.
 """
 
 from functools import reduce
@@ -21,6 +22,7 @@ from arctic_training.checkpoint.ds_engine import DSCheckpointEngine
 from arctic_training.checkpoint.hf_engine import HFCheckpointEngine
 from arctic_training.model.hf_factory import HFModelFactory
 from arctic_training.model.liger_factory import LigerModelFactory
+from arctic_training.scheduler.hf_factory import HFSchedulerFactory
 from arctic_training.trainer.sft_trainer import SFTTrainer
 
 from arctic_text2sql_r1.advantages import group_advantages
@@ -28,6 +30,8 @@ from arctic_text2sql_r1.arctic.checkpoint import RunCheckpointEngine
 from arctic_text2sql_r1.arctic.config import GRPOTrainerConfig
 from arctic_text2sql_r1.arctic.data import Text2SQLDataFactory
 from arctic_text2sql_r1.arctic.data import own_rows
+from arctic_text2sql_r1.arctic.engines import make_engine
+from arctic_text2sql_r1.arctic.guards import Guards
 from arctic_text2sql_r1.arctic.learner import Learner
 from arctic_text2sql_r1.arctic.metrics import GRPOMetrics
 from arctic_text2sql_r1.arctic.metrics import UpdateStatistics
@@ -40,7 +44,9 @@ from arctic_text2sql_r1.arctic.ranks import gather
 from arctic_text2sql_r1.arctic.ranks import reduce_max
 from arctic_text2sql_r1.arctic.ranks import reduce_sum
 from arctic_text2sql_r1.arctic.ranks import release_shared_memory
-from arctic_text2sql_r1.arctic.updates import compared_rewards
+from arctic_text2sql_r1.arctic.sampling import ScoredRollout
+from arctic_text2sql_r1.arctic.sampling import sample_step
+from arctic_text2sql_r1.arctic.schedule import UpdateSchedulerFactory
 from arctic_text2sql_r1.arctic.updates import rollout_seed
 from arctic_text2sql_r1.batch import MicroBatch
 from arctic_text2sql_r1.databases.judge import SQLJudge
@@ -58,7 +64,6 @@ from arctic_text2sql_r1.rewards.scorer import ScoredCompletion
 from arctic_text2sql_r1.rollout.base import Rollout
 from arctic_text2sql_r1.rollout.base import SamplingParams
 from arctic_text2sql_r1.rollout.base import roll_out
-from arctic_text2sql_r1.rollout.hf import HFRolloutEngine
 from arctic_text2sql_r1.run_folders import Best
 
 
@@ -68,6 +73,7 @@ class GRPOTrainer(SFTTrainer):
     name = "grpo"
     config: GRPOTrainerConfig
     data_factory: Text2SQLDataFactory
+    scheduler_factory: Union[UpdateSchedulerFactory, HFSchedulerFactory]  # noqa: UP007
     model_factory: Union[  # noqa: UP007
         PolicyModelFactory, QuantizedModelFactory, HFModelFactory, LigerModelFactory
     ]
@@ -100,12 +106,8 @@ class GRPOTrainer(SFTTrainer):
             parser=self.config.parser,
             prefill=prompt_prefill(self.tokenizer, template),
         )
-        self.engine = HFRolloutEngine(
-            self.model_unwrapped,
-            self.tokenizer,
-            max_batch_rows=self.config.generation_batch_rows,
-            synced_gpus=self.config.zero_3_enabled and self.world_size > 1,
-        )
+        self.engine = make_engine(self)
+        self.guards = Guards(self)
         self.learner = Learner(self)
         self.rollout_log = RolloutLog(self.config.rollouts_file) if self.global_rank == 0 else None
         self._continue_position()
@@ -113,6 +115,7 @@ class GRPOTrainer(SFTTrainer):
             branches = any(engine.config.resume is not None for engine in self.run_checkpoints)
             for path, key in ((self.config.rollouts_file, "step"), (self.config.train_log_metrics_path, "iter")):
                 continue_log(path, step_key=key, last_step=self.global_step, keep_earlier=branches)
+            self.guards.replay(self.config.train_log_metrics_path)
             for line in plan_lines(self):
                 print(f"[grpo] {line}")
 
@@ -149,7 +152,8 @@ class GRPOTrainer(SFTTrainer):
         self.global_step_this_run = self.global_step - self.global_step_at_start_this_run
 
     def need_early_exit(self) -> bool:
-        """As the framework's, but a rollout may step over the exact update at which to stop."""
+        """As the framework's, but a rollout may step over the exact update at which to stop; guards may act here."""
+        self.guards.act()
         limits = [
             (self.config.exit_iteration_this_run, self.global_step_this_run, "exit_iteration_this_run"),
             (self.config.exit_iteration, self.global_step, "exit_iteration"),
@@ -170,25 +174,23 @@ class GRPOTrainer(SFTTrainer):
     def step(self, batch: dict[str, Any]) -> None:
         """One rollout over the batch's prompts, then `updates_per_rollout` optimizer updates on it."""
         first_update = self.global_step + 1
-        with self.metrics.phase("seconds_generate"):
-            rollout = self.generate_candidates(batch)
-        with self.metrics.phase("seconds_reward"):
-            scored = self.compute_rewards(rollout)
-        rewards, keep = compared_rewards(rollout, scored, self.config.cells, self.config.max_new_tokens)
-        advantages = self.compute_advantages(rewards, torch.tensor(rollout.group_ids))
+        sampled, rows = sample_step(self, batch)
+        learnt = sampled.rows(rows)
+        advantages = self.compute_advantages(learnt.rewards, learnt.group_ids)
+        self.guards.watch(learnt)
         with self.metrics.phase("seconds_train"):
-            statistics = self.update_policy(rollout, advantages, keep)
-        self._report(first_update, rollout, scored, advantages.tolist(), statistics)
+            statistics = self.update_policy(learnt.rollout, advantages, learnt.keep)
+        self._report(first_update, sampled, rows, advantages, statistics)
         if not self.evaluation_is_due:
             self.checkpoint()
 
     def generate_candidates(self, batch: dict[str, Any]) -> Rollout:
-        """G completions for each prompt of the batch, from a random state derived from (seed, update, rank)."""
+        """G completions for each prompt of the batch, from a random state of (seed, update, rank, round)."""
         sampling = SamplingParams(
             max_new_tokens=self.config.max_new_tokens,
             temperature=self.config.temperature,
             num_samples=self.config.num_samples_per_prompt,
-            seed=rollout_seed(self.config.seed, self.global_step, self.global_rank),
+            seed=rollout_seed(self.config.seed, self.global_step, self.global_rank, batch.get("round", 0)),
         )
         return roll_out(self.engine, batch["examples"], batch["prompts"], sampling)
 
@@ -219,26 +221,34 @@ class GRPOTrainer(SFTTrainer):
     def _report(
         self,
         step: int,
-        rollout: Rollout,
-        scored: list[ScoredCompletion],
-        advantages: list[float],
+        sampled: ScoredRollout,
+        rows: list[int],
+        advantages: torch.Tensor,
         statistics: UpdateStatistics,
     ) -> None:
-        """Every rank's completions reach rank 0's rollout log; all ranks record the same figures."""
-        records = rollout_records(step, self.global_rank, rollout, scored, advantages)
+        """Every rank's completions reach rank 0's rollout log; all ranks record the same figures.
+
+        `rows` are those of `sampled` that were learnt from, `advantages` theirs.
+        """
+        records = rollout_records(step, self.global_rank, sampled, dict(zip(rows, advantages.tolist(), strict=True)))
         counts = count_step(
-            rollout.completions,
-            verdicts=[row.verdict for row in scored],
-            rewards=[row.reward for row in scored],
-            group_ids=rollout.group_ids,
-            suspicions=[row.suspicions for row in scored],
+            sampled.rollout.completions,
+            verdicts=[row.verdict for row in sampled.scored],
+            rewards=[row.reward for row in sampled.scored],
+            group_ids=sampled.rollout.group_ids,
+            keep=sampled.keep.tolist(),
+            suspicions=[row.suspicions for row in sampled.scored],
         )
         shares = gather((records, counts))
+        records = [record for records, _ in shares for record in records]
         if self.rollout_log is not None:
-            self.rollout_log.append([record for records, _ in shares for record in records])
+            self.rollout_log.append(records)
         total = reduce(StepCounts.merge, [counts for _, counts in shares])
-        components = component_means([record for records, _ in shares for record in records])
-        figures = {**step_metrics(total), **components}
+        figures = {**step_metrics(total), **component_means(records)}
+        if self.config.dynamic_sampling > 0:
+            figures["resampled"] = sum(record.resampled for record in records) / len(records)
+        if self.config.guards.rollback:
+            figures["rollbacks"] = self.guards.rollbacks
         self.metrics.record_rollout(figures, statistics.reduced(self.device), tokens=total.length_sum)
 
     def evaluate(self) -> None:

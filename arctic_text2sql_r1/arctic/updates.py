@@ -34,9 +34,22 @@ def compared_rewards(
 
 
 def training_rows(
-    rollout: Rollout, advantages: torch.Tensor, keep: torch.Tensor, objective: Objective
+    rollout: Rollout,
+    advantages: torch.Tensor,
+    keep: torch.Tensor,
+    objective: Objective,
+    sampled_elsewhere: bool = False,
 ) -> list[TrainingRow]:
-    """One row per completion of `rollout`, in its order; `advantages` and `keep` (N,)."""
+    """One row per completion of `rollout`, in its order; `advantages` and `keep` (N,).
+
+    With `sampled_elsewhere` the rows carry the sampler's log-probabilities, for importance weights. Raises ValueError
+    when a completion does not have one for each token.
+    """
+    if sampled_elsewhere and any(len(c.logprobs) != len(c.token_ids) for c in rollout.completions):
+        raise ValueError(
+            "The rollout engine samples elsewhere than the policy is trained, but left out log-probabilities of the "
+            "tokens it sampled. Importance weights need one for each: let the engine fill Completion.logprobs."
+        )
     masked = objective.truncated_completions == "mask"
     return [
         TrainingRow(
@@ -45,6 +58,8 @@ def training_rows(
             advantage=float(advantages[index]),
             keep=bool(keep[index]),
             counted=not (masked and completion.truncated),
+            index=index,
+            sampler_logprobs=torch.tensor(completion.logprobs) if sampled_elsewhere else None,
         )
         for index, completion in enumerate(rollout.completions)
     ]
@@ -65,8 +80,9 @@ def update_schedule(
     ]
 
 
-def rollout_seed(seed: int, step: int, rank: int) -> int:
-    """A random seed for one rank's rollout after `step` updates; neighbours share no stream."""
+def rollout_seed(seed: int, step: int, rank: int, round_number: int = 0) -> int:
+    """A random seed for one round of one rank's rollout after `step` updates; neighbours share no stream."""
     generator = torch.Generator().manual_seed(seed)
-    offsets = torch.randint(1 << 30, (2,), generator=generator).tolist()
-    return (offsets[0] + 1_000_003 * (step + 1) + offsets[1] * (rank + 1)) % (1 << 62)
+    offsets = torch.randint(1 << 30, (3,), generator=generator).tolist()
+    place = 1_000_003 * (step + 1) + offsets[1] * (rank + 1) + offsets[2] * round_number
+    return (offsets[0] + place) % (1 << 62)

@@ -20,7 +20,8 @@ class RolloutRecord:
     """One completion. `length` counts tokens; `status` is the prediction's execution status, None without SQL.
 
     `reward` is None when gold failed. `components` holds each reward's parts under their own names, `suspicions` what
-    makes a right result look bought.
+    makes a right result look bought. `trained` is false where the completion carried no gradient: its group had equal
+    rewards, or was one too many. `resampled` is true where dynamic sampling drew the prompt in a further round.
     """
 
     step: int
@@ -39,6 +40,8 @@ class RolloutRecord:
     truncated: bool
     components: dict[str, float] = field(default_factory=dict)
     suspicions: list[str] = field(default_factory=list)
+    trained: bool = True
+    resampled: bool = False
 
 
 class RolloutLog:

@@ -25,6 +25,7 @@ from arctic_text2sql_r1.types import ExecutionStatus
 from arctic_text2sql_r1.types import Verdict
 
 NO_SQL = "no_sql"
+SHORTEST_LOOP = 16
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,9 @@ class StepCounts:
     gold_failed: int = 0
     groups: int = 0
     equal_groups: int = 0
+    too_easy: int = 0
+    too_hard: int = 0
+    repetitive: int = 0
     truncated: int = 0
     length_sum: int = 0
     length_max: int = 0
@@ -67,16 +71,21 @@ def count_step(
     verdicts: Sequence[Verdict],
     rewards: Sequence[float | None],
     group_ids: Sequence[Hashable],
+    keep: Sequence[bool],
     suspicions: Iterable[Sequence[str]] = (),
 ) -> StepCounts:
-    """Count N completions; the first four sequences have the same order. Raises ValueError when their lengths differ.
+    """Count N completions; all sequences have the same order. Raises ValueError when their lengths differ.
 
-    `suspicions` names, for each completion, what makes a right result look bought (`rewards/suspicion.py`).
+    `keep` is true where a completion's group has different rewards as training compares them. Of the other groups
+    those are too easy whose completions are all right, and too hard the rest. `suspicions` names, for each completion,
+    what makes a right result look bought (`rewards/suspicion.py`).
     """
-    groups: dict[Hashable, list[float]] = defaultdict(list)
-    for group_id, reward in zip(group_ids, rewards, strict=True):
+    groups: dict[Hashable, list[tuple[bool, bool]]] = defaultdict(list)
+    for group_id, reward, verdict, kept in zip(group_ids, rewards, verdicts, keep, strict=True):
         if reward is not None:
-            groups[group_id].append(reward)
+            groups[group_id].append((kept, verdict.correct is True))
+    equal = [rows for rows in groups.values() if not any(kept for kept, _ in rows)]
+    too_easy = sum(all(right for _, right in rows) for rows in equal)
     paid = [reward for reward in rewards if reward is not None]
     tiers = Counter(tier(verdict) for verdict in verdicts)
     lengths = [len(completion.token_ids) for completion, _ in zip(completions, verdicts, strict=True)]
@@ -89,7 +98,10 @@ def count_step(
         wrong=tiers["wrong"],
         gold_failed=tiers["gold_failed"],
         groups=len(groups),
-        equal_groups=sum(min(group) == max(group) for group in groups.values()),
+        equal_groups=len(equal),
+        too_easy=too_easy,
+        too_hard=len(equal) - too_easy,
+        repetitive=sum(is_repetitive(completion.token_ids) for completion in completions),
         truncated=sum(completion.truncated for completion in completions),
         length_sum=sum(lengths),
         length_max=max(lengths, default=0),
@@ -109,6 +121,16 @@ def tier(verdict: Verdict) -> str:
     return "runs" if _status(verdict) == ExecutionStatus.OK.value else "wrong"
 
 
+def is_repetitive(token_ids: Sequence[int]) -> bool:
+    """Whether more than half of the runs of four tokens have occurred before in the completion; false below 16 tokens.
+
+    Prose and SQL stay far below that share; a loop exceeds it whatever its period, once it has gone round often
+    enough.
+    """
+    runs = list(zip(token_ids, token_ids[1:], token_ids[2:], token_ids[3:], strict=False))
+    return len(token_ids) >= SHORTEST_LOOP and 2 * len(set(runs)) < len(runs)
+
+
 def _status(verdict: Verdict) -> str:
     return NO_SQL if verdict.result is None else verdict.result.status.value
 
@@ -126,9 +148,11 @@ def step_metrics(counts: StepCounts) -> dict[str, float]:
         "reward_0": (counts.wrong, judged),
         "equal_groups": (counts.equal_groups, counts.groups),
         "truncation_rate": (counts.truncated, counts.completions),
+        "repetition": (counts.repetitive, counts.completions),
         "completion_length_mean": (counts.length_sum, counts.completions),
     }
     metrics = {name: part / whole for name, (part, whole) in shares.items() if whole > 0}
+    metrics.update(too_easy=counts.too_easy, too_hard=counts.too_hard)
     metrics.update(completion_length_max=counts.length_max, gold_failed=counts.gold_failed)
     metrics.update({f"status_{status}": count for status, count in sorted(counts.statuses.items())})
     metrics.update({f"suspicious_{sign}": count for sign, count in sorted(counts.suspicious.items())})
@@ -141,7 +165,11 @@ METRICS = {
     "reward_0.1": "share whose SQL ran but gave another result",
     "reward_0": "share with no SQL, or SQL that did not run",
     "equal_groups": "share of groups whose completions all got the same reward: they teach nothing",
+    "too_easy": "groups with equal rewards whose completions are all right",
+    "too_hard": "the other groups with equal rewards",
+    "resampled": "share of the step's prompts that `dynamic_sampling` drew in further rounds",
     "truncation_rate": "share of completions that the length limit ended",
+    "repetition": "share of completions more than half of whose runs of four tokens occurred before in them",
     "completion_length_mean": "mean tokens per completion",
     "completion_length_max": "longest completion, in tokens",
     "gold_failed": "completions left without reward because gold failed in this step",
@@ -153,10 +181,15 @@ METRICS = {
     "entropy": "mean entropy of the policy per trained token, in nats",
     "grad_norm": "gradient norm before clipping",
     "max_ratio": "largest ratio of new to sampling probability; exactly 1 in a rollout's first update",
+    "importance_mean": "mean ratio of trainer's to sampler's probability before the cap, near 1; engine vllm only",
+    "importance_max": "largest such ratio",
+    "importance_capped": "share of trained tokens whose ratio was above `importance_cap`",
+    "sampler_distance": "mean |log-probability of trainer - of sampler| per trained token; 0.1 and more is a fault",
     "trained_tokens": "completion tokens that carried a gradient; groups with equal rewards are skipped",
     "reward/NAME": "mean of one reward component over the completions it applies to",
-    "lr": "learning rate after the step's updates",
+    "lr": "learning rate of the step's last update",
     "iter": "optimizer updates made so far",
+    "rollbacks": "how often `guards.rollback` has restored the best checkpoint",
     "epoch": "passes over the questions finished so far",
     "tokens_per_s": "completion tokens generated per second",
     "seconds_generate": "seconds spent generating",

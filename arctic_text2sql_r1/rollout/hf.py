@@ -23,7 +23,9 @@ from typing import Any
 import torch
 
 from arctic_text2sql_r1.rollout.base import ROLLOUT_ENGINES
+from arctic_text2sql_r1.rollout.base import EngineSetup
 from arctic_text2sql_r1.rollout.base import SamplingParams
+from arctic_text2sql_r1.rollout.base import to_completion
 from arctic_text2sql_r1.rollout.decode import DecodeBatch
 from arctic_text2sql_r1.rollout.decode import decode
 from arctic_text2sql_r1.rollout.decode import pad_left
@@ -48,6 +50,15 @@ class HFRolloutEngine:
     of their own: up to rounding, since a matrix product's last digits depend on its shape, and a token whose
     neighbour is as likely to within those digits may change.
     """
+
+    samples_elsewhere = False
+    needs_adapter = False
+
+    @classmethod
+    def for_training(cls, setup: EngineSetup) -> "HFRolloutEngine":
+        """The engine that samples from the training model itself."""
+        rows = setup.options.max_batch_rows
+        return cls(setup.model, setup.tokenizer, max_batch_rows=rows, synced_gpus=setup.synced_gpus)
 
     def __init__(
         self,
@@ -177,17 +188,7 @@ class HFRolloutEngine:
         return self.eos_token_ids[0] if pad is None else int(pad)
 
     def _completion(self, new_ids: list[int], limit: int, logprobs: Sequence[float] = ()) -> Completion:
-        """Cuts what was appended after the first end-of-sequence id; that id stays part of the completion."""
-        stop = next((index for index, token in enumerate(new_ids) if token in self.eos_token_ids), None)
-        token_ids = new_ids[:limit] if stop is None else new_ids[: stop + 1]
-        written = token_ids if stop is None else new_ids[:stop]  # not every end-of-sequence id is a special token
-        return Completion(
-            # Cleaning up would move spaces around punctuation, inside SQL string literals too.
-            text=self.tokenizer.decode(written, skip_special_tokens=True, clean_up_tokenization_spaces=False),
-            token_ids=tuple(token_ids),
-            truncated=stop is None,
-            logprobs=tuple(logprobs[: len(token_ids)]),
-        )
+        return to_completion(new_ids, self.eos_token_ids, limit, self.tokenizer, logprobs)
 
 
 def eos_token_ids(model: Any, tokenizer: Any) -> list[int]:

@@ -18,6 +18,9 @@ class ScriptedRolloutEngine:
     A text that needs more than `max_new_tokens` tokens comes back cut and marked truncated, as a model's would.
     """
 
+    samples_elsewhere = False
+    needs_adapter = False
+
     def __init__(self, texts: Sequence[str], tokenizer: Any = None) -> None:
         if len(texts) == 0:
             raise ValueError("A scripted engine needs at least one text to recite.")

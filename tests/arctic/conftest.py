@@ -8,23 +8,19 @@ DeepSpeed engine inside the test process. The random model writes no SQL, so `to
 it can learn in a few updates.
 """
 
-import json
 import os
 import shutil
 import socket
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.arctic.toy_project import PROJECT
-from tests.arctic.toy_project import REPOSITORY
 from tests.arctic.toy_project import TOY_REWARDS
-from tests.arctic.toy_project import TRAINING_DATA
 from tests.arctic.toy_project import ToyRun
+from tests.arctic.toy_project import build_toy_model
 from tests.arctic.toy_project import load_recipe
 from tests.arctic.toy_project import start_recipe
 
@@ -32,26 +28,7 @@ from tests.arctic.toy_project import start_recipe
 @pytest.fixture(scope="session")
 def toy_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random Qwen2 whose completions end after a dozen tokens, because a tenth of its vocabulary ends them."""
-    sys.path.insert(0, str(PROJECT))
-    import tiny_model
-    import torch
-    from transformers import AutoModelForCausalLM
-    from transformers import GenerationConfig
-
-    folder = tmp_path_factory.mktemp("toy") / "model"
-    questions = json.loads((TRAINING_DATA / "rl.json").read_text())
-    corpus = [text for row in questions[:400] for text in (row["question"], row["gold_sql"])]
-    template = (REPOSITORY / "arctic_text2sql_r1" / "prompts" / "templates.py").read_text()
-    tiny_model.build_tiny_model([*corpus, template], folder, seed=0, hidden_size=32, layers=2)
-    # Embeddings of std 0.02 hold the logits near 0 whatever the layers do; a policy must be able to prefer something.
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    with torch.no_grad():
-        model.get_input_embeddings().weight.mul_(8.0)
-    model.save_pretrained(folder)
-    generation = GenerationConfig.from_pretrained(folder)
-    generation.eos_token_id = [*generation.eos_token_id, *range(500, 500 + tiny_model.VOCABULARY // 10)]
-    generation.save_pretrained(folder)
-    return folder
+    return build_toy_model(tmp_path_factory.mktemp("toy") / "model")
 
 
 @pytest.fixture(scope="session")

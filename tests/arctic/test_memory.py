@@ -78,7 +78,7 @@ def test_layers_are_recomputed_only_where_memory_is_short_or_the_recipe_says_so(
 ) -> None:
     trainer = trainer_factory()
     assert not recomputes(trainer)
-    monkeypatch.setattr(memory, "_free_bytes", lambda learner: 1e6)
+    monkeypatch.setattr(memory, "_usable_bytes", lambda learner: 1e6)
     assert "gradient checkpointing on: without it" in prepare_memory(trainer.learner)
     assert recomputes(trainer)
     trainer.config.model.disable_activation_checkpoint = True  # a field that was set is the recipe's own

@@ -79,6 +79,7 @@ BAD_RECIPES = {
     "three sides": (dict(clip_range=[0.1, 0.2, 0.3]), "clip_range"),
     "no ratio, two epochs": (dict(objective="rloo", inner_epochs=2, checkpoint=[]), "right only while the policy"),
     "uneven updates": (dict(updates_per_inner_epoch=3, checkpoint=[]), "does not divide the 8 prompts"),
+    "nothing to roll back to": (dict(guards=dict(rollback=True)), "guards.rollback restores the checkpoint `best`"),
     "NF4 alone": (dict(model=dict(type="quantized", name_or_path="x")), "cannot be trained and there is no adapter"),
     "no such adapter": (
         dict(model=dict(name_or_path="x", adapter="no/such")),
@@ -87,6 +88,10 @@ BAD_RECIPES = {
     "unknown key": (dict(temprature=1.0), "temprature"),
     "no room for a prompt": (dict(max_new_tokens=256), "leaves no room for a prompt"),
     "silent run": (dict(train_log_iter_interval=0), "use 1"),
+    "unknown engine": (dict(rollout=dict(engine="wllm")), "Unknown rollout engine 'wllm'. Known: hf"),
+    "engine for tests": (dict(rollout=dict(engine="scripted")), "'scripted' has no for_training"),
+    "no server": (dict(rollout=dict(engine="vllm", url="localhost:8000")), "rollout.url"),
+    "impossible weight": (dict(objective=dict(importance_cap=0.5)), "importance_cap is 0.5; it must be at least 1"),
     "overfitting": (dict(overfit_first_batch=True), "not supported"),
     "sequence parallelism": (dict(sequence_parallel_size=2), "use 1"),
 }
@@ -120,6 +125,13 @@ def test_an_adapter_brings_its_own_settings_and_suffers_no_others(toy_recipe: di
     del toy_recipe["model"]["peft_config"]
     found = parse(toy_recipe).model.peft_config
     assert found == dict(peft_type="Lora", r=4, target_modules=["q_proj"], task_type="CAUSAL_LM")
+
+
+@pytest.mark.usefixtures("one_rank")
+def test_full_fine_tuning_by_an_engine_that_follows_adapters_is_refused(toy_recipe: dict[str, Any]) -> None:
+    del toy_recipe["model"]["peft_config"]
+    with pytest.raises(ValueError, match="rollout.engine is 'vllm' but model.peft_config is not set"):
+        parse({**toy_recipe, "kl_coef": 0, "rollout": dict(engine="vllm")})
 
 
 @pytest.mark.usefixtures("one_rank")
@@ -191,11 +203,17 @@ def test_a_value_of_the_recipe_replaces_the_presets(toy_recipe: dict[str, Any]) 
 
 
 def test_plan_horizon_and_position_count_every_update_of_a_rollout(trainer_factory: Callable[..., Any]) -> None:
+    from arctic_text2sql_r1.arctic.plan import batch_arithmetic
+
     trainer = trainer_factory(inner_epochs=2, updates_per_inner_epoch=4, epochs=3, exit_iteration=16)
     rollouts = len(trainer.train_dataloader)
     assert rollouts == 200, "1,600 questions, eight prompts per rollout"
     assert trainer.training_horizon == 3 * 200 * 8
-    assert "x 3 epochs x 2 inner epochs x 4 updates; stops after" in trainer.config.plan(rollouts, updates=16)
+    assert batch_arithmetic(trainer) == (
+        "8 prompts x 4 samples x 1 ranks = 32 completions per rollout; 2 inner epochs x 4 updates of 8 completions on "
+        "each; 1,600 updates per epoch; 4,800 updates in all; stops after 16, while the learning rate is scheduled "
+        "for all"
+    )
     trainer.global_step = 8 * (200 + 7)
     trainer._continue_position()
     assert (trainer.epoch_idx, trainer._first_batch, trainer.train_batch_idx) == (1, 7, 207)

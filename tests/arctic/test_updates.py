@@ -55,5 +55,5 @@ def test_two_ranks_make_smaller_updates_on_one_rollout(run_recipe: RunRecipe, to
     assert run.code == 0, run.output[-3000:]
     assert [row["iter"] for row in run.metrics] == [4, 8]
     assert all(row["max_ratio"] > 1.0 for row in run.metrics)
-    assert "x 2 inner epochs x 2 updates; stops after 8 updates" in run.output
+    assert "; 2 inner epochs x 2 updates of 16 completions on each; " in run.output
     assert "objective dapo: " in run.output and "entropy 0.01, truncated penalize" in run.output

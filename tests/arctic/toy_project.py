@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,29 @@ class ToyRun:
 
 def _json_lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def build_toy_model(folder: Path, hidden_size: int = 32) -> Path:
+    """Writes a random Qwen2 whose completions end after a dozen tokens: a tenth of its vocabulary ends them."""
+    sys.path.insert(0, str(PROJECT))
+    import tiny_model
+    import torch
+    from transformers import AutoModelForCausalLM
+    from transformers import GenerationConfig
+
+    questions = json.loads((TRAINING_DATA / "rl.json").read_text())
+    corpus = [text for row in questions[:400] for text in (row["question"], row["gold_sql"])]
+    template = (REPOSITORY / "arctic_text2sql_r1" / "prompts" / "templates.py").read_text()
+    tiny_model.build_tiny_model([*corpus, template], folder, seed=0, hidden_size=hidden_size, layers=2)
+    # Embeddings of std 0.02 hold the logits near 0 whatever the layers do; a policy must be able to prefer something.
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    with torch.no_grad():
+        model.get_input_embeddings().weight.mul_(8.0)
+    model.save_pretrained(folder)
+    generation = GenerationConfig.from_pretrained(folder)
+    generation.eos_token_id = [*generation.eos_token_id, *range(500, 500 + tiny_model.VOCABULARY // 10)]
+    generation.save_pretrained(folder)
+    return folder
 
 
 def load_recipe(name: str, folder: Path) -> dict[str, Any]:

@@ -1,11 +1,10 @@
 # Copyright 2026 The arctic-text2sql-r1 authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Step metrics counted by hand, the console line, and the alarms."""
+"""Step metrics counted by hand, and the console line."""
 
 import pytest
 
-from arctic_text2sql_r1.monitor.alarms import Alarms
 from arctic_text2sql_r1.monitor.step_report import METRICS
 from arctic_text2sql_r1.monitor.step_report import StepCounts
 from arctic_text2sql_r1.monitor.step_report import count_step
@@ -41,6 +40,7 @@ def counts() -> StepCounts:
         verdicts=[RIGHT, RUNS, SLOW, NO_SQL, NO_GOLD, NO_GOLD],
         rewards=[1.0, 0.1, 0.0, 0.0, None, None],
         group_ids=["a", "a", "b", "b", "c", "c"],
+        keep=[True, True, False, False, False, False],
         suspicions=[("no_from", "constant_select"), ()],
     )
 
@@ -54,7 +54,10 @@ def test_metrics_equal_those_counted_by_hand() -> None:
             "reward_0.1": 1 / 4,
             "reward_0": 2 / 4,
             "equal_groups": 1 / 2,
+            "too_easy": 0,
+            "too_hard": 1,
             "truncation_rate": 1 / 6,
+            "repetition": 0.0,
             "completion_length_mean": 40 / 6,
             "completion_length_max": 10,
             "gold_failed": 2,
@@ -68,7 +71,7 @@ def test_metrics_equal_those_counted_by_hand() -> None:
 
 
 def test_tiers_follow_the_verdict_whatever_the_reward_pays() -> None:
-    paid = count_step([completion(1)], [RUNS], rewards=[1.0], group_ids=[0])
+    paid = count_step([completion(1)], [RUNS], rewards=[1.0], group_ids=[0], keep=[False])
     assert (paid.right, paid.runs, paid.wrong) == (0, 1, 0)
 
 
@@ -76,34 +79,39 @@ def test_a_prediction_whose_worker_died_is_in_no_tier() -> None:
     died = Verdict(
         prediction="SELECT 1", result=ExecutionResult(status=ExecutionStatus.WORKER_DIED), gold=OK, correct=False
     )
-    step = count_step([completion(1)] * 2, [RIGHT, died], rewards=[1.0, None], group_ids=[0, 0])
+    step = count_step([completion(1)] * 2, [RIGHT, died], rewards=[1.0, None], group_ids=[0, 0], keep=[False] * 2)
     assert (step.right, step.wrong, step.statuses) == (1, 0, dict(ok=1, worker_died=1))
 
 
 def test_merging_two_ranks_gives_the_metrics_of_all_rows() -> None:
-    left = count_step([completion(4), completion(6)], [RIGHT, RUNS], [1.0, 0.1], ["a", "a"], [("no_from",)])
+    left = count_step(
+        [completion(4), completion(6)], [RIGHT, RUNS], [1.0, 0.1], ["a", "a"], [True, True], [("no_from",)]
+    )
     right = count_step(
         [completion(8, truncated=True), completion(2), *[completion(10)] * 2],
         [SLOW, NO_SQL, NO_GOLD, NO_GOLD],
         rewards=[0.0, 0.0, None, None],
         group_ids=["b", "b", "c", "c"],
+        keep=[False] * 4,
         suspicions=[(), ("constant_select",)],
     )
     assert left.merge(right) == counts()
 
 
 def test_interleaved_groups_are_told_apart_by_id() -> None:
-    mixed = count_step([completion(1)] * 4, [RIGHT, NO_SQL, RIGHT, NO_SQL], [1.0, 0.0, 1.0, 0.0], ["a", "b", "a", "b"])
-    assert (mixed.groups, mixed.equal_groups) == (2, 2)
+    # group a: both right; b: neither; c: one right, and yet no spread in the rewards
+    verdicts, rewards = [RIGHT, NO_SQL, RIGHT, NO_SQL, RIGHT, NO_SQL], [1.0, 0.0, 1.0, 0.0, 1.0, 1.0]
+    mixed = count_step([completion(1)] * 6, verdicts, rewards, ["a", "b", "a", "b", "c", "c"], keep=[False] * 6)
+    assert (mixed.groups, mixed.equal_groups, mixed.too_easy, mixed.too_hard) == (3, 3, 1, 2)
 
 
 def test_sequences_of_different_lengths_are_refused() -> None:
     with pytest.raises(ValueError, match="argument"):
-        count_step([completion(1)], [RIGHT, RUNS], rewards=[1.0, 0.1], group_ids=[0, 0])
+        count_step([completion(1)], [RIGHT, RUNS], rewards=[1.0, 0.1], group_ids=[0, 0], keep=[True] * 2)
 
 
 def test_a_step_without_rows_has_no_shares() -> None:
-    assert step_metrics(StepCounts()) == dict(completion_length_max=0, gold_failed=0)
+    assert step_metrics(StepCounts()) == dict(completion_length_max=0, gold_failed=0, too_easy=0, too_hard=0)
 
 
 def test_the_longest_line_fits_160_columns() -> None:
@@ -119,27 +127,19 @@ def test_absent_metrics_are_left_out_of_the_line() -> None:
     assert format_step_line(dict(step=3, kl=0.5)) == "step 3 | kl 0.5"
 
 
-def test_truncation_sounds_once_when_it_begins_and_again_after_a_pause() -> None:
-    alarms = Alarms(repeat_steps=3)
-    rates = [0.15, 0.16, 0.5, 0.5, 0.5, 0.1, 0.2]
-    sounded = [len(alarms.check(dict(truncation_rate=rate, equal_groups=0.0))) for rate in rates]
-    assert sounded == [0, 1, 0, 0, 1, 0, 1]
-    assert "Raise max_new_tokens" in Alarms().check(dict(truncation_rate=0.4, equal_groups=0.0))[0]
+LOOPS = {
+    "one token": ([7] * 30, True),
+    "a sentence": (list(range(9)) * 4, True),
+    "no loop": (list(range(40)), False),
+    "said twice": (list(range(20)) * 2, False),
+    "too short to tell": ([7] * 15, False),
+    "empty": ([], False),
+}
 
 
-def test_no_spread_sounds_only_after_consecutive_steps() -> None:
-    alarms = Alarms(no_spread_steps=3)
-    shares = [1.0, 1.0, 0.9, 1.0, 1.0, 1.0]
-    sounded = [alarms.check(dict(equal_groups=share, reward_mean=0.0)) for share in shares]
-    assert [len(texts) for texts in sounded] == [0, 0, 0, 0, 0, 1]
-    assert "for 3 steps in a row" in sounded[-1][0]
-    assert "num_samples_per_prompt" in sounded[-1][0]
-
-
-def test_steps_in_which_no_gold_ran_count_as_without_spread() -> None:
-    assert len(Alarms(no_spread_steps=1).check({})) == 1
-
-
-def test_no_spread_because_all_is_right_asks_for_harder_questions() -> None:
-    texts = Alarms(no_spread_steps=1).check(dict(equal_groups=1.0, reward_1=1.0, reward_mean=1.0))
-    assert "harder questions" in texts[0]
+@pytest.mark.parametrize("case", LOOPS)
+def test_a_completion_that_goes_round_in_a_loop_is_counted(case: str) -> None:
+    token_ids, expected = LOOPS[case]
+    looping = Completion(text="", token_ids=tuple(token_ids))
+    step = count_step([looping], [RIGHT], rewards=[1.0], group_ids=[0], keep=[False])
+    assert step_metrics(step)["repetition"] == float(expected)

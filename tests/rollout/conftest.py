@@ -1,13 +1,16 @@
 # Copyright 2026 The arctic-text2sql-r1 authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""A tokenizer of 64 words and tiny random models over it."""
+"""A tokenizer of 64 words, tiny random models over it, and a server that stands for vLLM."""
 
 from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import torch
+
+from tests.rollout.fake_vllm import FakeVLLM
 
 VOCABULARY = 64
 
@@ -24,6 +27,14 @@ def tokenizer() -> Any:
     backend = Tokenizer(models.WordLevel({word: index for index, word in enumerate(words)}, unk_token="w2"))
     backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     return PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<eos>", pad_token="<pad>")
+
+
+@pytest.fixture
+def fake_vllm() -> Iterator[FakeVLLM]:
+    """A server of the test's own."""
+    server = FakeVLLM()
+    yield server
+    server.close()
 
 
 @pytest.fixture(scope="session")

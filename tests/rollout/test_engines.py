@@ -12,32 +12,44 @@ from arctic_text2sql_r1.rollout.base import ROLLOUT_ENGINES
 from arctic_text2sql_r1.rollout.base import RolloutEngine
 from arctic_text2sql_r1.rollout.base import SamplingParams
 from arctic_text2sql_r1.rollout.base import roll_out
+from arctic_text2sql_r1.rollout.base import training_engine
 from arctic_text2sql_r1.rollout.hf import HFRolloutEngine
 from arctic_text2sql_r1.rollout.scripted import ScriptedRolloutEngine
+from arctic_text2sql_r1.rollout.vllm import VLLMRolloutEngine
+from arctic_text2sql_r1.rollout.vllm_server import VLLMServer
 from arctic_text2sql_r1.types import Completion
 from arctic_text2sql_r1.types import Text2SQLExample
+from tests.rollout.fake_vllm import FakeVLLM
 
 PROMPTS = [[5, 6, 7], [8], [9, 10, 11, 12, 13]]
 LIMIT = 6
 SCRIPT = ["w3 w4", "w5", "w6 w7 w8 w9 w10 w11", "w3 w3 w3 w3 w3 w3 w3 w3 w3", "", "w4 w5 w6 w7 w8"]
 
 
-def hf_engine(make_model: Callable[..., Any], tokenizer: Any) -> RolloutEngine:
+def hf_engine(make_model: Callable[..., Any], tokenizer: Any, fake_vllm: FakeVLLM) -> RolloutEngine:
     """Over 8 words of which one ends a sequence, so that within the limit some completions end and some do not."""
     return HFRolloutEngine(make_model(vocabulary=8, spread=0.2), tokenizer)
 
 
-def scripted_engine(make_model: Callable[..., Any], tokenizer: Any) -> RolloutEngine:
+def scripted_engine(make_model: Callable[..., Any], tokenizer: Any, fake_vllm: FakeVLLM) -> RolloutEngine:
     return ScriptedRolloutEngine(SCRIPT, tokenizer=tokenizer)
 
 
-FACTORIES = dict(hf=hf_engine, scripted=scripted_engine)
+def vllm_engine(make_model: Callable[..., Any], tokenizer: Any, fake_vllm: FakeVLLM) -> RolloutEngine:
+    """Over 8 words of which one ends a sequence."""
+    server = VLLMServer(fake_vllm.url, timeout_s=20)
+    return VLLMRolloutEngine(server, tokenizer, stops=[1], policy_name=lambda: "base")
+
+
+FACTORIES = dict(hf=hf_engine, scripted=scripted_engine, vllm=vllm_engine)
 
 
 @pytest.fixture(params=ROLLOUT_ENGINES.names())
-def engine(request: pytest.FixtureRequest, make_model: Callable[..., Any], tokenizer: Any) -> RolloutEngine:
+def engine(
+    request: pytest.FixtureRequest, make_model: Callable[..., Any], tokenizer: Any, fake_vllm: FakeVLLM
+) -> RolloutEngine:
     """Each registered engine; a new one is added to FACTORIES."""
-    return FACTORIES[request.param](make_model, tokenizer)
+    return FACTORIES[request.param](make_model, tokenizer, fake_vllm)
 
 
 @pytest.fixture
@@ -45,6 +57,20 @@ def groups(engine: RolloutEngine) -> list[list[Completion]]:
     """8 samples of each of the 3 prompts."""
     prompts = [[token % 8 for token in prompt] for prompt in PROMPTS]
     return engine.generate(prompts, SamplingParams(max_new_tokens=LIMIT, temperature=1.0, num_samples=8, seed=1))
+
+
+def test_whoever_samples_elsewhere_says_under_which_logprobs(
+    engine: RolloutEngine, groups: list[list[Completion]]
+) -> None:
+    completions = [completion for group in groups for completion in group]
+    whole = all(len(completion.logprobs) == len(completion.token_ids) for completion in completions)
+    assert whole or not engine.samples_elsewhere
+
+
+def test_an_engine_that_recipes_may_name_can_follow_training() -> None:
+    assert training_engine("hf") is HFRolloutEngine
+    with pytest.raises(ValueError, match="'scripted' has no for_training.*Engines that can: hf, vllm"):
+        training_engine("scripted")
 
 
 def test_every_prompt_gets_its_number_of_samples(groups: list[list[Completion]]) -> None:
