@@ -8,6 +8,7 @@ the largest pass is run once, so that a run which is going to die of memory dies
 `arctic/learner.py`.
 """
 
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,6 +23,7 @@ from arctic_text2sql_r1.batch import TrainingRow
 from arctic_text2sql_r1.errors import TrainingError
 from arctic_text2sql_r1.logprobs import Scoring
 from arctic_text2sql_r1.logprobs import score_rows
+from arctic_text2sql_r1.packed import by_prompt
 
 # Activations may take this share of the memory there is; the rest is for gradients, logits and fragmentation.
 ACTIVATION_SHARE = 0.5
@@ -67,10 +69,11 @@ def largest_rows(config: GRPOTrainerConfig, split: Any) -> list[TrainingRow]:
 def activation_bytes_per_token(learner: Any, rows: list[TrainingRow]) -> float:
     """Bytes that a forward pass over rows of these proportions keeps for its backward pass, for each token.
 
-    Measured on shortened rows: what grows with the tokens is activations, what does not is weights.
+    Measured on one group with shortened rows: what grows with the tokens is activations, what does not is weights.
     """
-    share = learner.pack(rows).tokens / MEASURED_TOKENS
-    small, large = (learner.pack([_shortened(row, share / factor) for row in rows]) for factor in (1, 2))
+    group = by_prompt(rows)[0]  # of all groups together little more than one token a row would be left
+    share = learner.pack(group).tokens / MEASURED_TOKENS
+    small, large = (learner.pack([_shortened(row, share / factor) for row in group]) for factor in (1, 2))
     return (_kept_bytes(learner, large) - _kept_bytes(learner, small)) / (large.tokens - small.tokens)
 
 
@@ -80,11 +83,10 @@ def _shortened(row: TrainingRow, by: float) -> TrainingRow:
 
 
 def _kept_bytes(learner: Any, batch: MicroBatch) -> int:
-    kept: dict[int, int] = {}
+    saved: list[weakref.ref[torch.Tensor]] = []
 
     def note(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        kept[storage.data_ptr()] = storage.nbytes()
+        saved.append(weakref.ref(tensor))
         return tensor
 
     # In evaluation mode nothing is checkpointed but the head, whose logits are bounded by themselves.
@@ -92,8 +94,10 @@ def _kept_bytes(learner: Any, batch: MicroBatch) -> int:
     scoring = Scoring(temperature=1.0, chunk_bytes=1)
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor), learner.reading(batch):
         scores = score_rows(learner.module, learner.module, batch, scoring)
-        del scores
-    return sum(kept.values())
+    # What the head saved for gradients of its own is gone by now, and its addresses are others' again.
+    storages = [tensor.untyped_storage() for tensor in (reference() for reference in saved) if tensor is not None]
+    del scores
+    return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
 
 
 def _usable_bytes(learner: Any) -> float:

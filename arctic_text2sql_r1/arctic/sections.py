@@ -84,4 +84,4 @@ class GuardsConfig(BaseConfig):
     """ Stop after so many steps in a row in which no group had different rewards; 0: only warn. """
 
     rollback: bool = False
-    """ Restore the best checkpoint when a collapse (entropy, KL, repetition, reward) lasts ten steps. """
+    """ Restore the best checkpoint when a collapse (entropy, KL, repetition, reward) lasts more than ten steps. """

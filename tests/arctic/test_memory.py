@@ -73,6 +73,15 @@ def test_activations_are_measured_on_a_small_scale(trainer_factory: Callable[...
     assert activation_bytes_per_token(learner, rows) * batch.tokens == pytest.approx(found, rel=0.15)
 
 
+def test_activations_of_a_thousand_short_groups_can_be_measured(trainer_factory: Callable[..., Any]) -> None:
+    learner = trainer_factory().learner
+    config = learner.config
+    config.data.max_length = 64
+    few = activation_bytes_per_token(learner, largest_rows(config, learner.split))
+    config.micro_batch_size, config.tokens_per_micro_batch = 1000, 100_000
+    assert activation_bytes_per_token(learner, largest_rows(config, learner.split)) == pytest.approx(few, rel=0.15)
+
+
 def test_layers_are_recomputed_only_where_memory_is_short_or_the_recipe_says_so(
     trainer_factory: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
