@@ -100,6 +100,25 @@ def test_the_rollout_benchmark_compares_equal_work() -> None:
     assert result["ratio"] > 0
 
 
+@pytest.mark.parametrize("case", ["float32", "without checkpointing", "large vocabulary"])
+def test_memory_formula_is_within_15_percent_of_what_real_passes_take(
+    monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    found = importlib.import_module("memory").compared(case)
+    for phase, measured in found["measured_mb"].items():
+        assert found["computed_mb"][phase] == pytest.approx(measured, rel=0.15), phase
+
+
+def test_recipe_for_3b_is_computed_to_fit_24_gigabytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    memory = importlib.import_module("memory")
+    weights = 2 * 3_085_938_688  # the parameters of Qwen2.5-3B, as its model card rounds to 3.09 billion
+    assert memory.QWEN["3B"].weight_bytes == weights
+    assert memory.training_bytes(memory.QWEN["3B"], memory.RECIPE) < 24e9
+    assert memory.rollout_bytes(memory.QWEN["3B"], memory.RECIPE) < 24e9
+
+
 def test_our_side_of_the_step_benchmark_writes_and_trains_every_token(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ Reading files lives in `data/readers.py`, prompt text in `prompts/`; here they m
 
 import hashlib
 from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import asdict
 from dataclasses import fields
 from pathlib import Path
@@ -27,6 +28,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Sampler
 from typing_extensions import Self
 
+from arctic_text2sql_r1.arctic.ranks import gather
 from arctic_text2sql_r1.data.check import check_gold
 from arctic_text2sql_r1.data.readers import read_examples
 from arctic_text2sql_r1.databases.judge import SQLJudge
@@ -129,6 +131,8 @@ class Text2SQLDataFactory(DataFactory):
         """Training and evaluation loader; the latter in file order, nothing dropped, as long on every rank."""
         training, evaluation = super().__call__()
         training.batch_sampler.require_one_batch()
+        loaded = [loader.dataset["example_id"] for loader in (training, evaluation) if loader is not None]
+        require_same_questions(gather(hashlib.sha256(repr([list(ids) for ids in loaded]).encode()).hexdigest()))
         if evaluation is None:
             return training, None
         size = len(evaluation.dataset)
@@ -232,6 +236,20 @@ class PromptBatchSampler(Sampler[list[int]]):
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
         order: list[int] = torch.randperm(self.size, generator=generator).tolist()
         return order
+
+
+def require_same_questions(digests: Sequence[str]) -> None:
+    """Raises `DataError` unless all ranks loaded the same questions; `digests` of them, in rank order.
+
+    Ranks with different questions would train on some twice, or wait for each other for ever.
+    """
+    others = [rank for rank, digest in enumerate(digests) if digest != digests[0]]
+    if len(others) > 0:
+        raise DataError(
+            f"Ranks {others} of {len(digests)} loaded other questions than rank 0. Nodes that each keep a cache of "
+            "their own must see the same files, and golds must end the same way on all: put data.cache_dir on a file "
+            "system that all nodes share, or raise sql.timeout_s and remove the caches."
+        )
 
 
 def own_rows(size: int, rank: int, world_size: int) -> int:

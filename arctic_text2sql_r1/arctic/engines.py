@@ -9,6 +9,7 @@ import deepspeed
 import torch
 from peft import get_peft_model_state_dict
 
+from arctic_text2sql_r1.arctic.gathering import weight_access
 from arctic_text2sql_r1.arctic.ranks import on_rank_0
 from arctic_text2sql_r1.rollout.base import EngineSetup
 from arctic_text2sql_r1.rollout.base import training_engine
@@ -22,7 +23,7 @@ def make_engine(trainer: Any) -> Any:
             model=trainer.model_unwrapped,
             tokenizer=trainer.tokenizer,
             options=config.rollout,
-            synced_gpus=config.zero_3_enabled and trainer.world_size > 1,
+            **weight_access(trainer),
             folder=config.rollouts_file.parent / "rollout-adapter",
             updates_made=lambda: trainer.global_step,
             adapter=lambda: policy_adapter(trainer.model_unwrapped),

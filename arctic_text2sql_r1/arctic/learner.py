@@ -103,8 +103,10 @@ class Learner:
         """Whether the sampler's log-probabilities are as good as those of another pass: float32, the same program.
 
         In lower precision they differ by more than rounding, since the adapter or the batch is laid out otherwise.
+        Ranks agree, since the other pass is made by all or by none.
         """
-        known = all(len(completion.logprobs) == len(completion.token_ids) for completion in rollout.completions)
+        unknown = sum(len(completion.logprobs) != len(completion.token_ids) for completion in rollout.completions)
+        known = reduce_max(unknown, self.device) == 0
         return known and not self.trainer.engine.samples_elsewhere and self.config.model.dtype == DType.FP32
 
     def optimizer_update(self, micro_batches: list[MicroBatch]) -> None:

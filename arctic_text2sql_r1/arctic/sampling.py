@@ -5,8 +5,9 @@
 
 With `dynamic_sampling: K`, a rank whose groups do not all have spread samples as many fresh prompts, scores them, and
 so on, at most K times; what is then still missing is filled with groups without spread, so that every rank trains on
-its full number of prompts whatever came out. Ranks decide together: a further round is made by all or by none, and a
-rank that lacks nothing samples one prompt in it, because sampling itself may be collective (ZeRO-3).
+its full number of prompts whatever came out. Ranks decide together: a further round is made by all or by none, and all
+sample as many prompts in it as the rank that lacks most. Sampling itself may be collective (ZeRO-3), batch by batch of
+`rollout.max_batch_rows`, and the others would wait for that rank anyway.
 
 Fresh prompts are a stream of their own, drawn from (seed, number of the rollout) over the training prompts outside
 this rollout and dealt out to the ranks in turn. The order of the epochs is not touched, and a resumed run draws the
@@ -76,10 +77,10 @@ def sample_step(trainer: Any, batch: dict[str, Any]) -> tuple[ScoredRollout, lis
     rollout_number = trainer.global_step // trainer.config.updates_per_rollout
     prompts = fresh_prompts(loader.batch_sampler, rollout_number)
     for round_number in range(1, trainer.config.dynamic_sampling + 1):
-        lacking = wanted - len(groups_with_spread(sampled))
-        if reduce_max(lacking, trainer.device) <= 0:
+        lacking = int(reduce_max(wanted - len(groups_with_spread(sampled)), trainer.device))
+        if lacking <= 0:
             break
-        indices = list(islice(prompts, max(1, lacking)))
+        indices = list(islice(prompts, lacking))
         fresh = loader.collate_fn([loader.dataset[index] for index in indices])
         sampled = sampled.joined(_sample(trainer, fresh, round_number))
     return sampled, rows_to_train(sampled, wanted)

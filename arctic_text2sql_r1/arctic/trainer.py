@@ -53,6 +53,7 @@ from arctic_text2sql_r1.databases.judge import SQLJudge
 from arctic_text2sql_r1.errors import TrainingError
 from arctic_text2sql_r1.evaluation.predict import prompt_prefill
 from arctic_text2sql_r1.monitor.continuation import continue_log
+from arctic_text2sql_r1.monitor.last_words import LastWords
 from arctic_text2sql_r1.monitor.rollouts import RolloutLog
 from arctic_text2sql_r1.monitor.step_report import StepCounts
 from arctic_text2sql_r1.monitor.step_report import count_step
@@ -83,6 +84,11 @@ class GRPOTrainer(SFTTrainer):
     _evaluation: tuple[int, float] | None = None
 
     # ----- set-up -------------------------------------------------------------------------------------------------
+
+    def pre_init_callback(self, config: GRPOTrainerConfig) -> GRPOTrainerConfig:
+        """The death of this rank has a witness from here on."""
+        self.last_words = LastWords(config.global_rank)
+        return config
 
     def post_init_callback(self) -> None:
         """Completes what the framework's constructor built; does nothing in its data-preparation mode."""
@@ -133,9 +139,10 @@ class GRPOTrainer(SFTTrainer):
         self._first_batch = 0
 
     def post_train_callback(self) -> None:
-        """Ends the SQL workers."""
+        """Ends the SQL workers and the witness."""
         self.judge.close()
         self.metrics.close()
+        self.last_words.close()
 
     # ----- counting -----------------------------------------------------------------------------------------------
 

@@ -10,6 +10,8 @@ An engine that a recipe may name has `for_training`, which takes what it needs f
 
 from collections.abc import Callable
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,7 +83,8 @@ class EngineSetup:
     `options` is the section `rollout:`. `synced_gpus` is true when ranks must run the model in step. `folder` is this
     run's own, for files that a server shall read. `updates_made` counts optimizer updates. `adapter` gives the
     policy's adapter as it is now: its PEFT configuration and its tensors. `on_rank_0` runs a function on rank 0 alone
-    and returns its result, or raises its error, on every rank. All ranks must call these last two together.
+    and returns its result, or raises its error, on every rank. `gather` is to be entered around every use of the
+    model. All ranks must call these last three together.
     """
 
     model: Any
@@ -92,6 +95,7 @@ class EngineSetup:
     updates_made: Callable[[], int]
     adapter: Callable[[], tuple[dict[str, Any], dict[str, Any]]]
     on_rank_0: Callable[[Callable[[], Any]], Any]
+    gather: Callable[[], AbstractContextManager[Any]] = nullcontext
 
 
 class RolloutEngine(Protocol):

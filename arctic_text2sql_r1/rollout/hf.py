@@ -58,7 +58,9 @@ class HFRolloutEngine:
     def for_training(cls, setup: EngineSetup) -> "HFRolloutEngine":
         """The engine that samples from the training model itself."""
         rows = setup.options.max_batch_rows
-        return cls(setup.model, setup.tokenizer, max_batch_rows=rows, synced_gpus=setup.synced_gpus)
+        return cls(
+            setup.model, setup.tokenizer, max_batch_rows=rows, synced_gpus=setup.synced_gpus, gather=setup.gather
+        )
 
     def __init__(
         self,

@@ -13,6 +13,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,16 +55,21 @@ def wide_model(toy_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 @pytest.fixture
 def toy_recipe(toy_model: Path, tmp_path: Path) -> dict[str, Any]:
-    """grpo-tiny.yaml with the toy model, eight prompts an update, and everything written below `tmp_path`."""
-    (tmp_path / "toy_rewards.py").write_text(TOY_REWARDS)
-    recipe = load_recipe("grpo-tiny.yaml", tmp_path)
+    """`make_toy_recipe` in the test's own folder."""
+    return make_toy_recipe(toy_model, tmp_path)
+
+
+def make_toy_recipe(toy_model: Path, folder: Path) -> dict[str, Any]:
+    """grpo-tiny.yaml with the toy model, eight prompts an update, and everything written below `folder`."""
+    (folder / "toy_rewards.py").write_text(TOY_REWARDS)
+    recipe = load_recipe("grpo-tiny.yaml", folder)
     recipe["model"]["name_or_path"] = str(toy_model)
     recipe.update(micro_batch_size=8, num_samples_per_prompt=4, max_new_tokens=16, exit_iteration=2, seed=7)
     recipe["tokens_per_micro_batch"] = 2048
     recipe["sql"] = dict(workers=1, timeout_s=30)  # a starved machine must not make golds time out
     recipe["scheduler"] = dict(name="constant", warmup_ratio=0.0)
-    recipe["train_log_metrics_path"] = str(tmp_path / "metrics.jsonl")
-    recipe["rollouts_path"] = str(tmp_path / "rollouts.jsonl")
+    recipe["train_log_metrics_path"] = str(folder / "metrics.jsonl")
+    recipe["rollouts_path"] = str(folder / "rollouts.jsonl")
     return recipe
 
 
@@ -84,15 +90,17 @@ def run_recipe(tmp_path: Path) -> Callable[..., ToyRun]:
     return run
 
 
-@pytest.fixture
-def one_rank(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module")
+def one_rank() -> Iterator[None]:
     """What the launcher would set for a single rank."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     variables = dict(RANK="0", LOCAL_RANK="0", WORLD_SIZE="1", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
-    for name, value in dict(variables, DS_ACCELERATOR="cpu").items():
-        monkeypatch.setenv(name, value)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in dict(variables, DS_ACCELERATOR="cpu").items():
+            patch.setenv(name, value)
+        yield
 
 
 @pytest.fixture

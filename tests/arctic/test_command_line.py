@@ -45,15 +45,21 @@ def test_tiny_recipe_trains_with_one_rank(run_recipe: RunRecipe, toy_recipe: dic
 def test_two_ranks_share_the_prompts_and_never_hang_on_uneven_work(
     run_recipe: RunRecipe, toy_recipe: dict[str, Any], tmp_path: Path
 ) -> None:
-    # One row per micro-batch and a reward that leaves some groups without spread: ranks get different numbers of
-    # micro-batches, and completions end at different lengths.
-    toy_recipe.update(micro_batch_size=4, tokens_per_micro_batch=1, rewards=["toy_rewards:share_of_letter_e"])
+    # Under ZeRO-3 every forward pass is a collective call. One row per micro-batch: rank 1, none of whose groups
+    # teaches, has no micro-batch of its own; it also has fewer of the five questions of the evaluation.
+    toy_recipe.update(micro_batch_size=4, tokens_per_micro_batch=1, eval_interval=1)
+    toy_recipe["rewards"] = ["toy_rewards:share_of_letter_e_on_rank_0"]
+    toy_recipe["deepspeed"]["zero_optimization"] = dict(stage=3, stage3_param_persistence_threshold=0)
+    questions = json.loads((TRAINING_DATA / "rl.json").read_text())[:5]
+    (tmp_path / "five.json").write_text(json.dumps(questions))
+    toy_recipe["data"]["eval_sources"] = [dict(toy_recipe["data"]["sources"][0], path=str(tmp_path / "five.json"))]
     run = run_recipe(toy_recipe, ranks=2)
     assert run.code == 0, run.output[-3000:]
     assert [row["iter"] for row in run.metrics] == [1, 2]
-    assert {row["rank"] for row in run.rollouts} == {0, 1}
-    questions = {(row["step"], row["question"]) for row in run.rollouts}
-    assert len(questions) == 2 * 8, "no prompt is rolled out by both ranks"
+    assert run.metrics[0]["grad_norm"] > 0.0
+    assert run.output.count("execution accuracy") == 2
+    assert {row["advantage"] for row in run.rollouts if row["rank"] == 1} == {0.0}
+    assert len({(row["step"], row["question"]) for row in run.rollouts}) == 2 * 8, "a prompt was rolled out twice"
     left = list(Path("/dev/shm").glob(f"deepspeed_allreduce_buffer_*_{run.port}_*"))
     assert left == [], "66 MiB of memory per rank outlived the job"
 

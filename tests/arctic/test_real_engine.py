@@ -1,10 +1,10 @@
 # Copyright 2026 The arctic-text2sql-r1 authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What only the real DeepSpeed engine can break: accumulation over micro-batches, ZeRO-3 shards.
+"""What only the real DeepSpeed engine can break: accumulation over micro-batches, offload.
 
 The arithmetic that needs no optimizer step is in `test_objective_in_the_trainer.py`, other recipes through the
-command line in `test_command_line.py`, kills in `test_resume.py`.
+command line in `test_command_line.py`, kills in `test_resume.py`, ZeRO's stages in `test_scale.py`.
 """
 
 from collections.abc import Callable
@@ -13,10 +13,6 @@ from typing import NamedTuple
 
 import pytest
 import torch
-
-from tests.arctic.toy_project import ToyRun
-
-RunRecipe = Callable[..., ToyRun]
 
 ENGINES: dict[str, dict[str, Any]] = {
     "ZeRO-2": dict(deepspeed=dict(zero_optimization=dict(stage=2))),
@@ -78,13 +74,3 @@ def test_micro_batches_do_not_move_an_update_of_the_real_engine(
     assert cut.grad_norm == pytest.approx(whole.grad_norm, rel=1e-5)
     assert relative_difference(cut.first_moment, whole.first_moment) < 1e-5
     assert relative_difference(cut.weights, whole.weights) < 1e-5
-
-
-@pytest.mark.slow
-def test_two_ranks_make_an_update_under_zero_3(run_recipe: RunRecipe, toy_recipe: dict[str, Any]) -> None:
-    toy_recipe["deepspeed"]["zero_optimization"] = dict(stage=3)
-    toy_recipe.update(micro_batch_size=4, exit_iteration=1, rewards=["toy_rewards:share_of_letter_e"])
-    run = run_recipe(toy_recipe, ranks=2)
-    assert run.code == 0, run.output[-3000:]
-    assert [row["iter"] for row in run.metrics] == [1]
-    assert run.metrics[0]["grad_norm"] > 0.0

@@ -36,6 +36,10 @@ CLOCKS = ("seconds_generate", "seconds_reward", "seconds_train", "tokens_per_s",
 RUNS: dict[str, tuple[dict[str, Any], int, int]] = {
     "accumulation 3, end of an epoch": (dict(micro_batch_size=1, gradient_accumulation_steps=3), 4, 6),
     "accumulation 1, mid-epoch": (dict(micro_batch_size=3), 3, 5),
+    "learning rate and fresh prompts of their own": (
+        dict(micro_batch_size=3, num_samples_per_prompt=2, dynamic_sampling=1, scheduler=dict(name="cosine")),
+        *(3, 5),
+    ),
     "NF4, accumulation 1, end of an epoch": (dict(micro_batch_size=3, model=dict(type="quantized")), 4, 6),
     "two by two updates per rollout": (dict(micro_batch_size=2, inner_epochs=2, updates_per_inner_epoch=2), 4, 12),
     "ZeRO-3": (dict(micro_batch_size=2, deepspeed=dict(zero_optimization=dict(stage=3))), 2, 4),

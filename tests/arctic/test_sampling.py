@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import torch
 
+from arctic_text2sql_r1.arctic import sampling
 from arctic_text2sql_r1.arctic.data import PromptBatchSampler
 from arctic_text2sql_r1.arctic.sampling import ScoredRollout
 from arctic_text2sql_r1.arctic.sampling import fresh_prompts
@@ -114,6 +115,19 @@ def test_groups_without_spread_give_way_to_fresh_prompts(trainer_factory: Callab
     assert figures["too_easy"] + figures["too_hard"] == len(
         {r.example_id for r in records if not teaches(r.example_id)}
     )
+
+
+# Sampling is collective under ZeRO-3, one call for every `max_batch_rows` rows: ranks must not make more of them.
+@pytest.mark.slow
+def test_every_rank_samples_as_many_prompts_as_the_one_that_lacks_most(
+    trainer_factory: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = trainer_factory(dynamic_sampling=1, **SMALL)
+    pay(trainer, lambda _, row: float(row % 2))
+    monkeypatch.setattr(sampling, "reduce_max", lambda lacking, _: max(lacking, 3))  # what another rank lacks
+    sampled, rows = sample_step(trainer, next(iter(trainer.train_dataloader)))
+    assert int(sampled.fresh.sum()) == 3 * 2
+    assert rows == list(range(4 * 2)), "what it did not lack it does not train on"
 
 
 @pytest.mark.slow

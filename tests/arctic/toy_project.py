@@ -19,6 +19,8 @@ PROJECT = REPOSITORY / "projects" / "arctic_text2sql_r1"
 TRAINING_DATA = PROJECT / "training_data"
 
 TOY_REWARDS = '''
+import os
+
 from arctic_text2sql_r1.rewards.base import RewardOutput
 
 
@@ -26,6 +28,11 @@ def share_of_letter_e(record):
     """Pays for the letter e: something a random model can learn without knowing SQL."""
     text = record.completion.text
     return RewardOutput(score=text.count("e") / max(1, len(text)), components={})
+
+
+def share_of_letter_e_on_rank_0(record):
+    """The same, but rank 1 earns nothing: none of its groups teaches."""
+    return share_of_letter_e(record) if os.environ["RANK"] == "0" else RewardOutput(score=0.0, components={})
 '''
 
 

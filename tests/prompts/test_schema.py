@@ -1,18 +1,31 @@
 # Copyright 2026 The arctic-text2sql-r1 authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Schema text on a small database that has every kind of thing a schema line must cope with."""
+"""Schema text on a small database that has every kind of thing a schema line must cope with.
 
+That the styles which are SQL build the same tables again, whatever their names, is in `test_schema_properties.py`.
+"""
+
+import inspect
 import os
 import sqlite3
+import subprocess
+import sys
+import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from arctic_text2sql_r1.data.readers import read_examples
 from arctic_text2sql_r1.errors import DataError
-from arctic_text2sql_r1.prompts.schema import quote_identifier
+from arctic_text2sql_r1.errors import RegistryError
+from arctic_text2sql_r1.prompts.identifiers import quote_identifier
 from arctic_text2sql_r1.prompts.schema import schema_text
+from arctic_text2sql_r1.prompts.styles import SCHEMA_STYLES
+from arctic_text2sql_r1.prompts.tables import read_tables
+from arctic_text2sql_r1.prompts.templates import build_messages
+from arctic_text2sql_r1.prompts.templates import get_template
 
 GOLDEN = Path(__file__).parent / "golden"
 SCRIPT = """
@@ -43,16 +56,74 @@ def zoo(tmp_path: Path) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize("style", ["ddl", "compact"])
+VALUES = {("zoo", "NAME"): ("Bâle", "a name that is long but was mentioned", "two\nlines"), ("animal", "legs"): ("4",)}
+DESCRIPTIONS = {("Zoo", "name"): "where\nit stands", ("zoo", "id"): "ID", ("order", "ticket no"): "printed on it"}
+
+
+@pytest.mark.parametrize("style", SCHEMA_STYLES.names())
 def test_schema_is_the_golden_text(zoo: str, style: str) -> None:
     assert schema_text(zoo, style) + "\n" == (GOLDEN / f"schema_{style}.txt").read_text(encoding="utf-8")
 
 
-def test_ddl_is_sql_that_builds_the_same_schema(zoo: str, tmp_path: Path) -> None:
-    copy = str(tmp_path / "copy.sqlite")
-    with closing(sqlite3.connect(copy)) as connection:
-        connection.executescript(schema_text(zoo, "ddl"))
-    assert schema_text(copy, "compact") == schema_text(zoo, "compact")
+@pytest.mark.parametrize("style", ["ddl", "omnisql"])
+def test_values_and_descriptions_stand_beside_their_columns(zoo: str, style: str) -> None:
+    text = schema_text(zoo, style, values=VALUES, descriptions=DESCRIPTIONS)
+    assert text + "\n" == (GOLDEN / f"schema_{style}_annotated.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("style", ["columns", "compact"])
+def test_styles_of_names_only_show_no_values_and_no_descriptions(zoo: str, style: str) -> None:
+    assert schema_text(zoo, style, values=VALUES, descriptions=DESCRIPTIONS) == schema_text(zoo, style)
+
+
+@pytest.mark.parametrize("style", ["ddl", "omnisql"])
+def test_at_most_six_values_stand_beside_a_column(zoo: str, style: str) -> None:
+    text = schema_text(zoo, style, values={("zoo", "name"): [f"v{number}" for number in range(1, 8)]})
+    assert "'v1', 'v2', 'v3', 'v4', 'v5', 'v6'" in text
+    assert "v7" not in text and "Basel" not in text
+
+
+def test_text_does_not_depend_on_pythons_hash_seed(zoo: str) -> None:
+    code = (
+        "import sys; from arctic_text2sql_r1.prompts.schema import schema_text as t; print(t(sys.argv[1], 'omnisql'))"
+    )
+    texts = {
+        subprocess.run([sys.executable, "-c", code, zoo], env={**os.environ, "PYTHONHASHSEED": seed}, stdout=-1).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert texts == {schema_text(zoo, "omnisql").encode() + b"\n"}
+
+
+def test_time_grows_with_the_number_of_columns_not_with_its_square(tmp_path: Path) -> None:
+    def seconds(width: int) -> float:
+        path = tmp_path / f"{width}.sqlite"
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute(f"CREATE TABLE wide ({', '.join(f'column_{number}' for number in range(width))})")
+            connection.executemany("INSERT INTO wide (column_0) VALUES (?)", [("a",)] * 200)
+            connection.commit()
+        times = []
+        for _ in range(3):
+            started = time.process_time()
+            read_tables(str(path))
+            times.append(time.process_time() - started)
+        return min(times)
+
+    # 4 times the columns: 4.5 times the time in one pass, 10 times with a pass for each column
+    assert seconds(2000) < 7 * seconds(500)
+
+
+def test_schema_text_is_told_neither_question_nor_gold() -> None:
+    assert list(inspect.signature(schema_text).parameters) == ["db_path", "style", "values", "descriptions"]
+
+
+def test_all_golds_of_a_spider_database_get_the_same_schema(spider_root: Path) -> None:
+    template = get_template("arctic")
+    prompts: dict[str, set[str]] = {}
+    for example in read_examples(spider_root, split="dev"):
+        content = build_messages(template, example)[1]["content"]
+        prompts.setdefault(example.db_path, set()).add(content.partition("\n\nQuestion:")[0])
+    assert len(prompts) == 20
+    assert {len(schemas) for schemas in prompts.values()} == {1}
 
 
 def test_changed_file_gives_new_text(zoo: str) -> None:
@@ -87,7 +158,7 @@ def test_database_without_tables_is_refused(tmp_path: Path) -> None:
 
 
 def test_unknown_style_lists_the_known_ones(zoo: str) -> None:
-    with pytest.raises(ValueError, match="'xml'.*ddl, compact"):
+    with pytest.raises(RegistryError, match="'xml'.*columns, compact, ddl, omnisql"):
         schema_text(zoo, "xml")
 
 
@@ -97,3 +168,7 @@ def test_unknown_style_lists_the_known_ones(zoo: str) -> None:
 )
 def test_identifiers_are_quoted_when_needed(name: str, quoted: str) -> None:
     assert quote_identifier(name) == quoted
+
+
+def test_backticks_inside_a_name_are_doubled_when_it_is_quoted_with_them() -> None:
+    assert quote_identifier("a`b", "`") == "`a``b`"
