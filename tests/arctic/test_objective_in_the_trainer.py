@@ -83,7 +83,7 @@ def test_updates_of_one_rollout_compare_themselves_with_the_sampling_policy(
         seen.append([row for batch in micro_batches for row in batch.rows])
 
     monkeypatch.setattr(trainer.learner, "optimizer_update", spy)
-    monkeypatch.setattr("arctic_text2sql_r1.arctic.learner.training_rows", lambda *_: rows)
+    monkeypatch.setattr("arctic_text2sql_r1.arctic.learner.training_rows", lambda *_, **__: rows)
     trainer.update_policy(rollout, advantages, keep)
     assert trainer.global_step == 8
     assert [len(part) for part in seen] == [8] * 8, "two of eight prompts, four completions each"
