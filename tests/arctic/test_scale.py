@@ -4,7 +4,7 @@
 """ZeRO stages, offload, bf16 and two ranks change where numbers live, not what is learned.
 
 Every run trains on the same rows (`fixed_trainer.py`) and is compared with one process of plain ZeRO-2 in float32.
-The table covers each pair of stage, ranks, offload and dtype, not their product; one rank runs in this process, two
+The table covers each stage, number of ranks, offload and dtype, not their product; one rank runs in this process, two
 through the real launcher. What a rank's death does to the others is at the end.
 """
 
