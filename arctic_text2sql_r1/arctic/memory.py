@@ -142,6 +142,8 @@ def probe(learner: Any, batch: MicroBatch) -> None:
             trainable = [p for p in learner.module.parameters() if p.requires_grad]
             torch.autograd.grad(torch.stack(scores).sum(), trainable, allow_unused=True)
         learner.engine.eval()
+    # Under ZeRO-3 a pass that accumulates nothing leaves weights marked as in use, and no rollout could gather them.
+    learner.engine.empty_partition_cache()
 
 
 @contextmanager
