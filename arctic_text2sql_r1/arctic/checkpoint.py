@@ -190,7 +190,7 @@ class RunCheckpointEngine(HFCheckpointEngine):
             self._saved_step = step
 
     def restore_best(self, model: Any) -> Best:
-        """Puts weights, optimizer and learning-rate schedule back to those of `best`; counters and data go on.
+        """Puts weights and optimizer back to those of `best`; counters, data and the learning-rate schedule go on.
 
         Returns which step that was. Raises `TrainingError` when this run has no `best`, `ModelError` when it is
         damaged.
@@ -206,8 +206,13 @@ class RunCheckpointEngine(HFCheckpointEngine):
         if (fault := self._fault(folder)) is not None:
             raise ModelError(f"Cannot go back to the best checkpoint '{folder}': {fault}.")
         counters = dict(global_steps=model.global_steps, global_samples=model.global_samples)
+        schedule = model.lr_scheduler.state_dict()
         self._restore(model, folder)
         vars(model).update(counters)
+        # A rate that went up again would lead into the same collapse, and the run would end before its schedule.
+        model.lr_scheduler.load_state_dict(schedule)
+        for group, rate in zip(model.optimizer.param_groups, model.lr_scheduler.get_last_lr(), strict=True):
+            group["lr"] = rate
         return best
 
     def _newest_intact(self, run: RunFolder) -> int | None:

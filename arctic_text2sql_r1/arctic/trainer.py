@@ -298,9 +298,9 @@ class GRPOTrainer(SFTTrainer):
         return self._evaluation[1]
 
     def restore_best(self) -> Best:
-        """Puts weights, optimizer and learning-rate schedule back to those of the best checkpoint, on all ranks.
+        """Puts weights and optimizer back to those of the best checkpoint, on all ranks.
 
-        Updates, data and random seeds go on counting, so that the logs stay monotonic and the same prompts and
+        Updates, learning rate, data and random seeds go on counting, so that the logs stay monotonic and the same prompts and
         samples do not lead the same way again. Returns the step that was restored and its accuracy; raises
         `TrainingError` when there is none.
         """

@@ -215,7 +215,9 @@ def test_best_is_the_first_with_the_highest_accuracy(
 def test_going_back_to_the_best_restores_all_but_the_counting(
     evaluated: Build, run: RunFolder, monkeypatch: pytest.MonkeyPatch, stage: int
 ) -> None:
-    trainer = evaluated(9, deepspeed=dict(zero_optimization=dict(stage=stage)))
+    # warmup_ratio 1: the rate of update n is proportional to n
+    scheduler = dict(name="cosine", warmup_ratio=1.0)
+    trainer = evaluated(9, deepspeed=dict(zero_optimization=dict(stage=stage)), scheduler=scheduler)
     evaluate_to(trainer, [5, 1], monkeypatch)
     batch = next(iter(trainer.train_dataloader))
     for _ in range(2):
@@ -226,9 +228,11 @@ def test_going_back_to_the_best_restores_all_but_the_counting(
     assert trainer.restore_best() == Best(step=1, accuracy=5 / 8)
     assert torch.equal(lora_b(trainer), lora_b_in(run.path / "best"))
     assert {state["step"] for state in trainer.model.optimizer.optimizer.state.values()} == {1}
-    assert (trainer.global_step, trainer.model.global_steps, trainer.scheduler.last_epoch) == (2, 2, 1)
+    assert (trainer.global_step, trainer.model.global_steps, trainer.scheduler.last_epoch) == (2, 2, 2)
+    rate = trainer.scheduler.base_lrs[0] / trainer.training_horizon
     trainer.step(batch)
-    assert (trainer.global_step, trainer.scheduler.last_epoch) == (3, 2)
+    assert (trainer.global_step, trainer.scheduler.last_epoch) == (3, 3)
+    assert trainer.learner.statistics.learning_rate == pytest.approx(3 * rate), "that of update 3, not of update 2"
 
 
 def lora_b(trainer: Any) -> torch.Tensor:
