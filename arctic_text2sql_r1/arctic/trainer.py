@@ -300,9 +300,9 @@ class GRPOTrainer(SFTTrainer):
     def restore_best(self) -> Best:
         """Puts weights and optimizer back to those of the best checkpoint, on all ranks.
 
-        Updates, learning rate, data and random seeds go on counting, so that the logs stay monotonic and the same prompts and
-        samples do not lead the same way again. Returns the step that was restored and its accuracy; raises
-        `TrainingError` when there is none.
+        Updates, learning rate, data and random seeds go on counting, so that the logs stay monotonic and the same
+        prompts and samples do not lead the same way again. Returns the step that was restored and its accuracy;
+        raises `TrainingError` when there is none.
         """
         if len(self.run_checkpoints) == 0:
             raise TrainingError("Cannot go back to the best checkpoint: the recipe has no checkpoint of type: run.")

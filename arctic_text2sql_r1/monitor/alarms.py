@@ -18,6 +18,7 @@ WINDOW = 5
 MAX_CLIP_FRACTION = 0.4
 MAX_RATIO = 1000.0
 MAX_KL = 1.0
+MAX_SAMPLER_DISTANCE = 0.1
 COLLAPSED_ENTROPY = 0.1
 EXPLODED_ENTROPY = (3.0, 0.5)
 MORE_REPETITION = 0.25
@@ -88,7 +89,7 @@ class Alarms:
             self._repetition,
             self._reward,
         ]
-        self._conditions = [self._truncation, self._no_spread, self._ratio, *self._collapses]
+        self._conditions = [self._truncation, self._no_spread, self._ratio, self._sampler, *self._collapses]
         self._lasted = dict.fromkeys(self._conditions, 0)
 
     def check(self, metrics: Mapping[str, float]) -> list[str]:
@@ -147,6 +148,16 @@ class Alarms:
             f"the policy has moved far from the one that sampled: {clipped or 0.0:.0%} of the tokens clipped over the "
             f"last {WINDOW} steps, largest ratio {largest:.3g} (alarm above {MAX_CLIP_FRACTION:.0%} and "
             f"{MAX_RATIO:,.0f}). Lower the learning rate, inner_epochs or updates_per_inner_epoch."
+        )
+
+    def _sampler(self, metrics: Mapping[str, float]) -> str | None:
+        distance = metrics.get("sampler_distance", 0.0)
+        if distance <= MAX_SAMPLER_DISTANCE:
+            return None
+        return (
+            f"the server's log-probabilities are {distance:.3g} nats per token from the trainer's (alarm above "
+            f"{MAX_SAMPLER_DISTANCE:g}), so it samples from another policy. Start it on the recipe's base model, with "
+            f"the precision of model.dtype."
         )
 
     def _kl(self, metrics: Mapping[str, float]) -> str | None:

@@ -48,6 +48,12 @@ def test_one_huge_ratio_sounds_at_once() -> None:
     assert list(sounded(rows("max_ratio", (3, 1.5), (1, 2e3), (3, 1.5)))) == [4]
 
 
+def test_a_server_with_another_policy_sounds_at_once() -> None:
+    found = sounded(rows("sampler_distance", (3, 0.02), (1, 0.4), (3, 0.02)))
+    assert list(found) == [4]
+    assert "base model" in found[4]
+
+
 @pytest.mark.parametrize(
     ("name", "values"),
     [
