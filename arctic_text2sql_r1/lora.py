@@ -5,11 +5,12 @@
 
 PEFT multiplies the adapter's whole contribution, as wide as the layer's output, by its scale. Multiplying the `r`
 numbers between the two factors instead gives the same product and spares a pass over every output, forward and
-backward: a fifth of an adapted layer's time on a CPU. Merging adapters, which only sampling can use, is in
-`rollout/merged.py`.
+backward. Merging adapters, which only sampling can use, is in `rollout/merged.py`.
 """
 
+from collections.abc import Callable
 from collections.abc import Iterator
+from collections.abc import Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -24,22 +25,30 @@ def folded_scales(model: torch.nn.Module) -> Iterator[int]:
     Layers with dropout, a variant of LoRA, or anything else that PEFT does on the way run as they are. Switching
     adapters off and on inside works as ever.
     """
-    layers = [layer for layer in _lora_layers(model) if _is_plain(layer)]
-    try:
-        for layer in layers:
-            layer.forward = partial(_forward, layer)
+    layers = [layer for layer in lora_layers(model) if _is_plain(layer)]
+    with exchanged_forwards([(layer, partial(_forward, layer)) for layer in layers]):
         yield len(layers)
-    finally:
-        for layer in layers:
-            vars(layer).pop("forward", None)
 
 
-def _lora_layers(model: torch.nn.Module) -> list[Any]:
+def lora_layers(model: torch.nn.Module) -> list[Any]:
+    """PEFT's LoRA layers around plain linear ones; quantised and other kinds are left out."""
     if not hasattr(model, "peft_config"):  # PEFT takes a quarter of a second to import
         return []
     from peft.tuners.lora import Linear
 
     return [module for module in model.modules() if type(module) is Linear]
+
+
+@contextmanager
+def exchanged_forwards(forwards: Sequence[tuple[Any, Callable[..., torch.Tensor]]]) -> Iterator[None]:
+    """Inside, each module of (module, function) computes by that function; its class's own is back afterwards."""
+    try:
+        for module, function in forwards:
+            module.forward = function
+        yield
+    finally:
+        for module, _ in forwards:
+            vars(module).pop("forward", None)
 
 
 def _is_plain(layer: Any) -> bool:

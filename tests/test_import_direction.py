@@ -42,7 +42,7 @@ ROOMS: dict[str, set[str]] = {
     "attention": set(),
     "lora": set(),
     "packed": {"attention", "batch", "logprobs"},
-    "rollout": {"attention"},
+    "rollout": {"attention", "lora"},
     "adapters": set(),
     "quantized": set(),
     "data": {"databases", "prompts"},

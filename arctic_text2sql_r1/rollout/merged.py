@@ -8,12 +8,16 @@ into a tensor of its own and each adapted layer multiplies by that; the paramete
 bit, whatever happens in between. The price is memory: a second copy of the adapted weights while sampling lasts.
 """
 
+from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import torch
+
+from arctic_text2sql_r1.lora import exchanged_forwards
+from arctic_text2sql_r1.lora import lora_layers
 
 # On an accelerator the copy may take at most this share of the memory that is free.
 MEMORY_SHARE = 0.25
@@ -28,25 +32,15 @@ def merged_adapters(model: torch.nn.Module, merge: bool | None = None) -> Iterat
     layers of any floating dtype, False none. Never merged: quantised weights, shards of ZeRO-3, adapters other than
     plain LoRA on a linear layer, and adapters that are switched off; they run as they are.
     """
-    layers = [] if merge is False else [layer for layer in _lora_layers(model) if _can_merge(layer, merge)]
+    layers = [] if merge is False else [layer for layer in lora_layers(model) if _can_merge(layer, merge)]
     if merge is None and not _fits(layers):
         layers = []
-    try:
-        for layer in layers:
-            base = layer.get_base_layer()
-            layer.forward = partial(torch.nn.functional.linear, weight=_merged_weight(layer), bias=base.bias)
+    with exchanged_forwards([(layer, _merged_forward(layer)) for layer in layers]):
         yield len(layers)
-    finally:
-        for layer in layers:
-            vars(layer).pop("forward", None)
 
 
-def _lora_layers(model: torch.nn.Module) -> list[Any]:
-    if not hasattr(model, "peft_config"):  # PEFT takes a quarter of a second to import
-        return []
-    from peft.tuners.lora import Linear
-
-    return [module for module in model.modules() if type(module) is Linear]
+def _merged_forward(layer: Any) -> Callable[..., torch.Tensor]:
+    return partial(torch.nn.functional.linear, weight=_merged_weight(layer), bias=layer.get_base_layer().bias)
 
 
 def _can_merge(layer: Any, merge: bool | None) -> bool:
