@@ -182,25 +182,12 @@ def _build_model(work: Work, tokenizer: Any, folder: Path) -> None:
     """
     import torch
     from rollout_speed import end_probability
+    from rollout_speed import qwen2_config
     from transformers import GenerationConfig
-    from transformers import Qwen2Config
     from transformers import Qwen2ForCausalLM
 
     torch.manual_seed(0)
-    heads = max(2, work.width // 64)
-    config = Qwen2Config(
-        vocab_size=VOCABULARY,
-        hidden_size=work.width,
-        intermediate_size=3 * work.width,
-        num_hidden_layers=work.layers,
-        num_attention_heads=heads,
-        num_key_value_heads=heads // 2,
-        max_position_embeddings=4096,
-        tie_word_embeddings=False,
-        bos_token_id=None,
-        eos_token_id=None,
-        pad_token_id=tokenizer.pad_token_id,
-    )
+    config = qwen2_config(work.layers, work.width, eos_token_id=None, pad_token_id=tokenizer.pad_token_id)
     model = Qwen2ForCausalLM(config)
     ends = round(VOCABULARY * end_probability(work.mean_tokens, work.new_tokens))
     ending = [tokenizer.eos_token_id, *range(VOCABULARY - ends, VOCABULARY)]

@@ -80,29 +80,34 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     )
 
 
-def build_model(options: argparse.Namespace) -> Any:
-    """A random Qwen2 with LoRA whose end-of-sequence token is as likely as the wanted mean length takes."""
-    import torch
-    from peft import LoraConfig
-    from peft import get_peft_model
+def qwen2_config(layers: int, width: int, **token_ids: int | None) -> Any:
+    """The shape that the benchmarks share: heads of 64, two query heads for each key-value head, a wide MLP."""
     from transformers import Qwen2Config
-    from transformers import Qwen2ForCausalLM
 
-    torch.manual_seed(0)
-    heads = max(2, options.width // 64)
-    config = Qwen2Config(
+    heads = max(2, width // 64)
+    return Qwen2Config(
         vocab_size=VOCABULARY,
-        hidden_size=options.width,
-        intermediate_size=3 * options.width,
-        num_hidden_layers=options.layers,
+        hidden_size=width,
+        intermediate_size=3 * width,
+        num_hidden_layers=layers,
         num_attention_heads=heads,
         num_key_value_heads=heads // 2,
         max_position_embeddings=4096,
         tie_word_embeddings=False,
         bos_token_id=None,
-        eos_token_id=END,
-        pad_token_id=0,
+        **token_ids,
     )
+
+
+def build_model(options: argparse.Namespace) -> Any:
+    """A random Qwen2 with LoRA whose end-of-sequence token is as likely as the wanted mean length takes."""
+    import torch
+    from peft import LoraConfig
+    from peft import get_peft_model
+    from transformers import Qwen2ForCausalLM
+
+    torch.manual_seed(0)
+    config = qwen2_config(options.layers, options.width, eos_token_id=END, pad_token_id=0)
     model = Qwen2ForCausalLM(config)
     set_end_probability(model, end_probability(options.mean_tokens, options.new_tokens))
     adapted = get_peft_model(model, LoraConfig(r=16, lora_alpha=32, target_modules="all-linear"))
