@@ -162,7 +162,7 @@ def test_hostile_text_is_read_within_bounds(text: str, example: Text2SQLExample)
     start = time.process_time()
     output = _output(example, HOSTILE[text], ExecutionStatus.SCHEMA_ERROR)
     assert output.components["syntax"] in (-0.5, 0.5, 1.0)
-    assert time.process_time() - start < 0.5  # measured: at most 0.05
+    assert time.process_time() - start < 2.0  # measured: at most 0.05, and a garbage collection may fall into it
 
 
 @pytest.mark.parametrize("text", ["dates", "joins", "parentheses", "long"])
