@@ -26,7 +26,7 @@ OPS_STAMP := .cache/torch_extensions/.compiled
 # vLLM pins other versions than the trainer may have, so its server runs from an environment of its own.
 VLLM_STAMP := .cache/vllm/.installed
 
-.PHONY: help install ops demo test test-fast test-cpu test-gpu test-vllm test-parity trl lint format clean
+.PHONY: help install ops demo test test-fast test-cpu test-gpu test-docs test-vllm test-parity trl lint format clean
 
 help:
 	@echo "make demo [SEED=1]  train a small policy with GRPO on this CPU and report baseline against trained"
@@ -34,6 +34,7 @@ help:
 	@echo "make test-fast      without the tests that launch arctic_training, under 2 minutes"
 	@echo "make test-cpu       everything that needs no GPU, the gpu tests deselected"
 	@echo "make test-gpu       only the tests that need a CUDA device"
+	@echo "make test-docs      every command of README and docs in a fresh clone with an environment of its own, 30 minutes"
 	@echo "make test-parity    losses and gradients against TRL's own, in an environment that make trl builds"
 	@echo "make test-vllm      rollouts by a real vLLM server, in an environment of its own (3.4 GB on the first run)"
 	@echo "make lint | format  ruff and mypy | apply ruff's fixes and formatting"
@@ -60,10 +61,11 @@ $(OPS_STAMP): constraints.txt $(PROJECT)/compile_ops.py | .venv/.installed
 	@touch $@
 
 # The first seed's results are runs/demo, what README and recipes name; other seeds stand beside them.
+DEMO_FLAGS ?=
 DEMO_OUT ?= runs/demo$(if $(filter-out 1,$(SEED)),-seed$(SEED))
 
 demo: install ops
-	@$(ON_CPU) $(OFFLINE) $(PY) $(PROJECT)/demo.py --out $(DEMO_OUT) --seed $(SEED)
+	@$(ON_CPU) $(OFFLINE) $(PY) $(PROJECT)/demo.py --out $(DEMO_OUT) --seed $(SEED) $(DEMO_FLAGS)
 
 # Files are shared out over the cores; the tests of one file stay together, so that what they share is built once.
 test: install ops
@@ -77,6 +79,9 @@ test-cpu: install ops
 
 test-gpu: install
 	@$(IN_VENV) $(PY) -m pytest -m gpu $(PYTEST_FLAGS)
+
+test-docs: install
+	@DOCUMENTED_IN_FULL=1 $(PY) -m pytest tests/test_documented_commands.py $(PYTEST_FLAGS)
 
 # TRL pins another transformers, so it never shares an environment with us.
 trl: .cache/trl/.installed

@@ -1,9 +1,9 @@
 # Copyright 2026 The arctic-text2sql-r1 authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""README.md against the code: its commands parse, its metrics are the logged ones, the files it names exist.
+"""README.md and docs/ against the code: commands parse, metrics are the logged ones, files they name exist.
 
-Commands are parsed by the real parsers, never run; `arctic/test_end_to_end.py` runs such commands.
+Commands are parsed by the real parsers here; `test_documented_commands.py` runs them.
 """
 
 import argparse
@@ -24,6 +24,8 @@ from arctic_text2sql_r1.monitor.step_report import METRICS
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SHOWN = "\n".join(path.read_text(encoding="utf-8") for path in DOCUMENTS)
 FENCE = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PROGRAMS = ("text2sql-r1", "python evaluate_models.py")
 TREE_LINE = re.compile(r"(?P<indent>(?:│   |    )*)(?P<branch>[├└]── )?(?P<names>\S+(?: \S+)*)(?:  +(?P<text>.*))?")
@@ -72,18 +74,18 @@ def test_commands_are_found_in_blocks_and_in_backticks() -> None:
     assert commands(text) == ["text2sql-r1 score a  --out b", "text2sql-r1 check-data c"]
 
 
-def test_readme_shows_how_to_check_data_and_to_evaluate() -> None:
-    shown = " ".join(commands(README))
+def test_documents_show_how_to_check_data_and_to_evaluate() -> None:
+    shown = " ".join(commands(SHOWN))
     assert "text2sql-r1 check-data " in shown
     assert "python evaluate_models.py " in shown
 
 
-@pytest.mark.parametrize("command", commands(README))
-def test_readme_command_is_accepted_by_the_real_parser(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("command", commands(SHOWN))
+def test_documented_command_is_accepted_by_the_real_parser(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     try:
         flags = parse(command)
     except SystemExit:
-        pytest.fail(f"README.md shows `{command}`: {capsys.readouterr().err}")
+        pytest.fail(f"the documents show `{command}`: {capsys.readouterr().err}")
     if hasattr(flags, "baseline"):
         EvaluationOptions.from_flags(flags)  # raises where flags contradict each other
     if hasattr(flags, "rejects"):
@@ -91,13 +93,13 @@ def test_readme_command_is_accepted_by_the_real_parser(command: str, capsys: pyt
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_readme_explains_every_metric(name: str) -> None:
-    assert f"`{name}`" in README
+def test_every_metric_is_explained(name: str) -> None:
+    assert f"`{name}`" in (ROOT / "docs" / "monitoring.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", [*OBJECTIVES, *(cell.name for cell in fields(Objective) if cell.name != "source")])
-def test_readme_explains_every_objective_and_every_cell(name: str) -> None:
-    section = README.partition("### Objectives\n")[2].partition("\n## ")[0]
+def test_every_objective_and_every_cell_is_explained(name: str) -> None:
+    section = (ROOT / "docs" / "objectives.md").read_text(encoding="utf-8")
     rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| ")]
     assert any(f"`{name}`" in row for row in rows)
 
@@ -108,5 +110,12 @@ def test_every_file_of_the_readmes_layout_exists() -> None:
     assert [str(path.relative_to(ROOT)) for path in named if not path.exists()] == []
 
 
-def test_every_file_the_readme_links_to_exists() -> None:
-    assert [target for target in linked_files(README) if not (ROOT / target).exists()] == []
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_file_that_is_linked_to_exists(document: Path) -> None:
+    links = linked_files(document.read_text(encoding="utf-8"))
+    assert [target for target in links if not (document.parent / target.partition("#")[0]).exists()] == []
+
+
+@pytest.mark.parametrize("document", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.name)
+def test_every_document_is_reached_from_the_readme(document: Path) -> None:
+    assert f"docs/{document.name}" in linked_files(README)

@@ -97,7 +97,7 @@ class VLLMServer:
         raise RolloutError(
             f"The vLLM server {self.url} failed when {doing}: {problem}, after {attempt} attempts. Is it running "
             "there, and able to hold this adapter (--max-lora-rank)? Its own log says more; the start command is in "
-            "the README, 'Rollouts by vLLM'."
+            "docs/vllm.md."
         )
 
     def _body(self, response: Any, doing: str) -> dict[str, Any]:

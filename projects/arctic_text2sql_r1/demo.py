@@ -37,6 +37,8 @@ RECIPE_OUTPUTS = ("../../runs/demo", "../../runs/grpo-tiny")
 WARMUP_ROWS = 16000
 # Questions per conversation: the model reads a schema once for several of them, which halves the warm-up's work.
 WARMUP_TURNS = 4
+# With --short: enough that some completions run, so that GRPO has something to compare.
+SHORT_UPDATES = {"sft-tiny.yaml": 150, "grpo-tiny.yaml": 3}
 
 console = Console(highlight=False)
 
@@ -68,7 +70,7 @@ def tables_used(sql: str) -> str:
 
 def warm_up(out: Path, options: argparse.Namespace) -> None:
     """ArcticTraining's own supervised trainer on the biased warm-up set."""
-    recipe = write_recipe("sft-tiny.yaml", out, options.seed)
+    recipe = write_recipe("sft-tiny.yaml", out, options)
     with progress_bar("updates") as bar:
         arctic_training(recipe, options, out / "logs" / "warm-up.log", on_line=supervised_progress(bar))
     finished = newest_checkpoint(out / "warmup")
@@ -78,7 +80,7 @@ def warm_up(out: Path, options: argparse.Namespace) -> None:
 
 def train(out: Path, options: argparse.Namespace) -> None:
     """GRPO, paid only by what the SQL returns."""
-    recipe = write_recipe("grpo-tiny.yaml", out, options.seed)
+    recipe = write_recipe("grpo-tiny.yaml", out, options)
 
     def show(line: str) -> None:
         if line.startswith(("step ", "eval ", "[grpo]", "[text2sql]", "WARNING:", "***")):
@@ -119,6 +121,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/demo"), help="output folder")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--ranks", type=int, default=2, help="processes; the recipes' batch sizes assume 2")
+    parser.add_argument(
+        "--short", action="store_true", help="end both trainings early: every stage runs, little is learnt"
+    )
     options = parser.parse_args()
     out = options.out.resolve()
     state = open_state(out, options)
@@ -160,7 +165,7 @@ def open_state(out: Path, options: argparse.Namespace) -> dict[str, Any]:
     """What an interrupted demo with the same seed and files has finished; otherwise an empty folder."""
     sources = sorted([*PROJECT.glob("*-tiny.yaml"), *PROJECT.glob("*.py"), *DATA.glob("*.py"), *DATA.glob("*.json")])
     digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources))
-    digest.update(f"{options.seed} {options.ranks}".encode())
+    digest.update(f"{options.seed} {options.ranks} {options.short}".encode())
     path = out / "demo-state.json"
     if path.exists():
         state: dict[str, Any] = json.loads(path.read_text())
@@ -179,13 +184,15 @@ def save_state(out: Path, state: dict[str, Any]) -> None:
     (out / "demo-state.json").write_text(json.dumps(state, indent=2) + "\n")
 
 
-def write_recipe(name: str, out: Path, seed: int) -> Path:
-    """The committed recipe with this run's seed and output folder, as a file of its own."""
+def write_recipe(name: str, out: Path, options: argparse.Namespace) -> Path:
+    """The committed recipe with this run's seed, output folder and length, as a file of its own."""
     text = (PROJECT / name).read_text()
     for folder in RECIPE_OUTPUTS:
         text = text.replace(folder, str(out))
     recipe = yaml.safe_load(text)
-    recipe.update(seed=seed, code=str(PROJECT / "train.py"))
+    recipe.update(seed=options.seed, code=str(PROJECT / "train.py"))
+    if options.short:
+        recipe["exit_iteration"] = SHORT_UPDATES[name]
     path = out / name
     path.write_text(yaml.safe_dump(recipe, sort_keys=False))
     return path
