@@ -17,8 +17,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent.parent
 PYTHON = REPOSITORY / ".cache" / "vllm" / "bin" / "python"
 START_TIMEOUT_S = 600
 
-# As in docs/vllm.md, for a machine without a GPU. NOTE: there a prompt that is read in several pieces ends vLLM when its
-# request has a seed (it rewinds a generator that cannot be rewound), so prompts are not cut.
+# As in docs/vllm.md, for a machine without a GPU. NOTE: there a prompt that is read in several pieces ends vLLM when
+# its request has a seed (it rewinds a generator that cannot be rewound), so prompts are not cut.
 FLAGS = (
     *("--enable-lora", "--max-lora-rank", "32", "--logprobs-mode", "processed_logprobs"),
     *("--generation-config", "vllm", "--max-model-len", "512", "--dtype", "float32", "--enforce-eager"),
