@@ -15,10 +15,10 @@ from typing import Any
 
 import torch
 
-from arctic_text2sql_r1.arctic.metrics import UpdateStatistics
 from arctic_text2sql_r1.arctic.trainer import GRPOTrainer
 from arctic_text2sql_r1.rewards.scorer import ScoredCompletion
 from arctic_text2sql_r1.rollout.base import Rollout
+from arctic_text2sql_r1.training.statistics import UpdateStatistics
 
 
 class TimedTrainer(GRPOTrainer):

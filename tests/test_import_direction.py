@@ -51,9 +51,10 @@ ROOMS: dict[str, set[str]] = {
     "monitor": {"rollout", "prompts", "databases", "data", "evaluation"},
     "scoring": {"rewards", "prompts", "databases", "data"},
     "export": {"evaluation", "adapters", "quantized"},
-    "arctic": TRAINING,
-    "standalone": TRAINING,
-    "cli": TRAINING | {"arctic", "standalone", "scoring", "export"},
+    "training": TRAINING,
+    "arctic": TRAINING | {"training"},
+    "standalone": TRAINING | {"training"},
+    "cli": TRAINING | {"training", "arctic", "standalone", "scoring", "export"},
 }
 HOST = {"arctic_training", "deepspeed"}
 HEAVY = {"torch", "transformers", "peft", "bitsandbytes", "datasets", "vllm", "matplotlib"} | HOST

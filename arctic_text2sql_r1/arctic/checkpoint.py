@@ -1,294 +1,60 @@
 # Copyright 2026 The arctic-text2sql-r1 authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""`type: run`, the checkpoint engine: one folder per saved step, to evaluate, to continue from, to go back to.
+"""`type: run`, the checkpoint engine: `training/run_checkpoints.py` in ArcticTraining's terms.
 
-A step's folder holds the policy as evaluation loads it (PEFT adapter, or the model without PEFT) and in `resume/` what
-training needs besides the recipe: DeepSpeed's shards without the frozen weights, random states, and facts to check.
-Folders, links and manifests are `run_folders.py`, facts and random states `checkpoint_state.py`; where in the data a
-resumed run stands follows from the number of updates, see `trainer.py`.
-
-All ranks come to every call. Rank 0 alone changes folders; each rank hashes its share of the files.
+Here is what DeepSpeed does its own way: ZeRO-3's weights are gathered to be written, and its Adam is put right after a
+load.
 """
 
-import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from typing import TypeVar
 
-import torch
 from arctic_training.checkpoint.hf_engine import HFCheckpointEngine
 from arctic_training.config.checkpoint import CheckpointConfig
-from pydantic import Field
-from pydantic import model_validator
-from typing_extensions import Self
 
 from arctic_text2sql_r1.arctic.adam_powers import retrace_adam_powers
-from arctic_text2sql_r1.arctic.checkpoint_state import make_base_path_absolute
-from arctic_text2sql_r1.arctic.checkpoint_state import provenance
-from arctic_text2sql_r1.arctic.checkpoint_state import random_state
-from arctic_text2sql_r1.arctic.checkpoint_state import require_same_run
-from arctic_text2sql_r1.arctic.checkpoint_state import run_facts
-from arctic_text2sql_r1.arctic.checkpoint_state import set_random_state
-from arctic_text2sql_r1.arctic.checkpoint_state import trainable_shapes
-from arctic_text2sql_r1.arctic.checkpoint_state import write_json
-from arctic_text2sql_r1.arctic.models import check_origin
-from arctic_text2sql_r1.arctic.models import origin
-from arctic_text2sql_r1.arctic.ranks import gather
-from arctic_text2sql_r1.errors import ModelError
-from arctic_text2sql_r1.errors import TrainingError
-from arctic_text2sql_r1.run_folders import TRAINING_RECORD
-from arctic_text2sql_r1.run_folders import Best
-from arctic_text2sql_r1.run_folders import RunFolder
-from arctic_text2sql_r1.run_folders import digest
-from arctic_text2sql_r1.run_folders import files_below
-from arctic_text2sql_r1.run_folders import first_fault
-from arctic_text2sql_r1.run_folders import new_run
-from arctic_text2sql_r1.run_folders import newest_run
-from arctic_text2sql_r1.run_folders import read_manifest
-
-T = TypeVar("T")
-
-RESUME = "resume"  # folder within a step's
-SHARDS = "deepspeed"  # folder within that, DeepSpeed's tag
-STATE = "state.json"
+from arctic_text2sql_r1.training.run_checkpoints import RunCheckpoints
+from arctic_text2sql_r1.training.sections import RunCheckpointKeys
 
 
-class RunCheckpointConfig(CheckpointConfig):
-    """Configuration of `type: run`. `auto_resume` continues the newest run of `output_dir`; else a new one begins."""
-
-    keep_last: int = Field(default=2, ge=1)
-    """ Saved steps to keep besides `best`; older ones are deleted. """
-
-    resume: Path | None = None
-    """ Begin a new run from this step's folder, such as OUTPUT_DIR/run_1/best, instead of continuing the newest. """
-
-    @model_validator(mode="after")
-    def _resume_is_asked_for(self) -> Self:
-        # The framework calls `load` only where auto_resume is set.
-        self.auto_resume = self.auto_resume or self.resume is not None
-        return self
+class RunCheckpointConfig(CheckpointConfig, RunCheckpointKeys):
+    """Configuration of `type: run`; every other key is ArcticTraining's own."""
 
 
-class RunCheckpointEngine(HFCheckpointEngine):
+class RunCheckpointEngine(HFCheckpointEngine, RunCheckpoints):
     """Saves, restores and keeps the steps of one run."""
 
     name = "run"
     config: RunCheckpointConfig
 
-    run: RunFolder | None = None
-    _best_accuracy: float | None = None
-    _saved_step: int | None = None
-    _scratch: Path | None = None
-
     @property
     def checkpoint_dir(self) -> Path:
         """The folder being written, which the framework's parent class fills."""
-        assert self._scratch is not None
-        return self._scratch
+        return self.folder_being_written
 
     @property
     def do_checkpoint(self) -> bool:
         """When the recipe's intervals say so, and whenever an evaluation has found a new best."""
-        if not self.config.enabled or self._saved_step == self.trainer.global_step:
-            return False  # the framework asks again at the end of an epoch and at the end of training
-        return super().do_checkpoint or self._is_new_best()
-
-    # ----- saving -------------------------------------------------------------------------------------------------
+        if not self.config.enabled or self.is_saved:
+            return False
+        return super().do_checkpoint or self.is_new_best()
 
     def save(self, model: Any) -> None:
-        """Writes this step's folder, points `last` and `best`, deletes steps beyond `keep_last`."""
-        step = self.trainer.global_step
-        run = self._open_run()
-        self._scratch = self._from_rank_0(lambda: run.begin(step))
-        self._write_policy(model)
-        self._write_resume_state(model, self._scratch / RESUME)
-        torch.distributed.barrier()
-        files = self._from_rank_0(lambda: files_below(self.checkpoint_dir))
-        self._require_shared_folder(files)
-        shares = gather({name: digest(self._scratch / name, flush=True) for name in self._own_share(files)})
-        if self.global_rank == 0:
-            run.finish(step, {name: found for share in shares for name, found in share.items()})
-            run.point_links()
-            run.delete_old(self.config.keep_last)
-        torch.distributed.barrier()
-        if self._is_new_best():
-            self._best_accuracy = self.trainer.evaluated_accuracy
-        self._scratch, self._saved_step = None, step
-
-    def _write_policy(self, model: Any) -> None:
-        """The policy as evaluation loads it, its tokenizer and how it was trained."""
-        module = model.module
-        if self.trainer.config.zero_3_enabled:
-            self._save_z3_checkpoint(model)
-        elif self.global_rank == 0:
-            module.save_pretrained(self.checkpoint_dir, safe_serialization=True, max_shard_size="4GB")
-        if self.global_rank != 0:
-            return
-        if self.trainer.config.model.peft_config is None:
-            module.generation_config.save_pretrained(self.checkpoint_dir)  # which tokens end a completion
-        self.trainer.tokenizer.save_pretrained(self.checkpoint_dir)
-        write_json(self.checkpoint_dir / TRAINING_RECORD, provenance(self.trainer))
-        make_base_path_absolute(self.checkpoint_dir / "adapter_config.json")
-
-    def _write_resume_state(self, model: Any, folder: Path) -> None:
-        """What training continues from: shards and random state of every rank, counters, facts to be checked."""
-        model.save_checkpoint(folder, tag=SHARDS, save_latest=False, exclude_frozen_parameters=True)
-        torch.save(random_state(), folder / _random_file(self.global_rank))
-        if self.global_rank == 0:
-            state = dict(
-                global_step=self.trainer.global_step,
-                wandb_run_id=self.trainer.wandb_run_id,
-                facts=run_facts(self.trainer),
-                origin=origin(self.trainer.config),
-                trainable=trainable_shapes(model.module),
-            )
-            write_json(folder / STATE, state)
-
-    def _require_shared_folder(self, files: list[str]) -> None:
-        missing = [rank for rank in range(self.world_size) if f"{RESUME}/{_random_file(rank)}" not in files]
-        if len(missing) > 0:
-            raise TrainingError(
-                f"Saving step {self.trainer.global_step}: rank 0 does not see in '{self.checkpoint_dir}' what ranks "
-                f"{missing} wrote. All nodes must see the same output_dir; name a folder on a shared file system."
-            )
-
-    def _open_run(self) -> RunFolder:
-        """The run this job writes to: the one it continues, or a new one."""
-        if self.run is None:
-            self.run = self._from_rank_0(lambda: new_run(self.config.output_dir))
-        return self.run
-
-    def _is_new_best(self) -> bool:
-        accuracy = self.trainer.evaluated_accuracy
-        return accuracy is not None and (self._best_accuracy is None or accuracy > self._best_accuracy)
-
-    # ----- loading ------------------------------------------------------------------------------------------------
+        """See `RunCheckpoints.save_step`."""
+        self.save_step(model)
 
     def load(self, model: Any) -> None:
-        """Restores the newest intact step of the newest run, or the one that `resume` names.
+        """See `RunCheckpoints.load_run`."""
+        self.load_run(model)
 
-        Without any run nothing is restored. Raises `ModelError` when a checkpoint is damaged and no older one is
-        left, or when it belongs to another recipe.
-        """
-        if self.config.resume is not None:
-            folder = self._from_rank_0(self.config.resume.resolve)
-            if (fault := self._fault(folder)) is not None:
-                raise ModelError(f"Cannot resume from '{self.config.resume}': {fault}. Name another step's folder.")
-            self._continue_from(model, folder)
-            self.trainer.wandb_run_id = None
-            return
-        self.run = self._from_rank_0(lambda: newest_run(self.config.output_dir))
-        if self.run is None:
-            return
-        step = self._newest_intact(self.run)
-        best = self._from_rank_0(self._tidy)
-        self._best_accuracy = None if best is None else best.accuracy
-        if step is not None:
-            self._continue_from(model, self.run.step_folder(step))
-            self._saved_step = step
+    def write_weights(self, model: Any) -> None:
+        """Under ZeRO-3 every rank brings its share."""
+        if self.trainer.config.zero_3_enabled:
+            self._save_z3_checkpoint(model)
+        else:
+            super().write_weights(model)
 
-    def restore_best(self, model: Any) -> Best:
-        """Puts weights and optimizer back to those of `best`; counters, data and the learning-rate schedule go on.
-
-        Returns which step that was. Raises `TrainingError` when this run has no `best`, `ModelError` when it is
-        damaged.
-        """
-        run = self.run
-        best = None if run is None else self._from_rank_0(run.best)
-        if run is None or best is None:
-            raise TrainingError(
-                f"Cannot go back to the best checkpoint: the run in '{self.config.output_dir}' has none yet. It needs "
-                "data.eval_sources and eval_interval, and an evaluation before the first time it is asked for."
-            )
-        folder = run.step_folder(best.step)
-        if (fault := self._fault(folder)) is not None:
-            raise ModelError(f"Cannot go back to the best checkpoint '{folder}': {fault}.")
-        counters = dict(global_steps=model.global_steps, global_samples=model.global_samples)
-        schedule = model.lr_scheduler.state_dict()
-        self._restore(model, folder)
-        vars(model).update(counters)
-        # A rate that went up again would lead into the same collapse, and the run would end before its schedule.
-        model.lr_scheduler.load_state_dict(schedule)
-        for group, rate in zip(model.optimizer.param_groups, model.lr_scheduler.get_last_lr(), strict=True):
-            group["lr"] = rate
-        return best
-
-    def _newest_intact(self, run: RunFolder) -> int | None:
-        """The step to continue from; None when none was ever completed. Damaged ones are told and set aside."""
-        damaged: list[tuple[int, str]] = []
-        for step in reversed(self._from_rank_0(run.steps)):
-            fault = self._fault(run.step_folder(step))
-            if fault is None:
-                for worse, reason in damaged:
-                    self._announce_fallback(run, worse, reason, instead=step)
-                return step
-            damaged.append((step, fault))
-        if len(damaged) > 0:
-            faults = "; ".join(f"{run.step_folder(step).name}: {fault}" for step, fault in damaged)
-            raise ModelError(
-                f"Cannot resume from '{run.path}': no checkpoint in it is intact ({faults}). Restore one from a copy, "
-                "or start another run with auto_resume: false."
-            )
-        return None
-
-    def _announce_fallback(self, run: RunFolder, step: int, fault: str, *, instead: int) -> None:
-        if self.global_rank == 0:
-            run.set_aside(step)
-            print(
-                f"[grpo] WARNING: checkpoint '{run.step_folder(step)}' is damaged: {fault}. Continuing from "
-                f"'{run.step_folder(instead).name}' instead; the damaged one is kept under another name."
-            )
-        torch.distributed.barrier()
-
-    def _tidy(self) -> Best | None:
-        assert self.run is not None
-        self.run.sweep()
-        self.run.point_links()
-        return self.run.best()
-
-    def _fault(self, folder: Path) -> str | None:
-        """What is wrong with a checkpoint's files, the same on every rank; None when nothing is."""
-
-        def check() -> str | None:
-            try:
-                expected = read_manifest(folder)
-            except ModelError as error:
-                return str(error)
-            return first_fault(folder, {name: expected[name] for name in self._own_share(sorted(expected))})
-
-        return next((fault for fault in gather(check()) if fault is not None), None)
-
-    def _continue_from(self, model: Any, folder: Path) -> None:
-        state = self._restore(model, folder)
-        self.trainer.global_step = model.global_steps = state["global_step"]
-        self.trainer.wandb_run_id = state["wandb_run_id"]
-        random_file = folder / RESUME / _random_file(self.global_rank)
-        set_random_state(torch.load(random_file, weights_only=False))
-
-    def _restore(self, model: Any, folder: Path) -> dict[str, Any]:
-        """Loads weights, optimizer and schedule of `folder` if they are this run's; returns the folder's state."""
-        state: dict[str, Any] = json.loads((folder / RESUME / STATE).read_text())
-        check_origin(str(folder), saved=state["origin"], current=origin(self.trainer.config))
-        require_same_run(folder, state, run_facts(self.trainer), trainable_shapes(model.module))
-        # Frozen weights are not in the checkpoint, so DeepSpeed must not insist on them; ours were compared above.
-        path, _ = model.load_checkpoint(folder / RESUME, tag=SHARDS, load_module_strict=False)
-        if path is None:
-            raise ModelError(f"DeepSpeed found nothing to load in '{folder / RESUME / SHARDS}'.")
+    def after_load(self, model: Any) -> None:
+        """DeepSpeed's CPU Adam forgets part of its state."""
         retrace_adam_powers(getattr(model.optimizer, "optimizer", model.optimizer))
-        return state
-
-    # ----- ranks --------------------------------------------------------------------------------------------------
-
-    def _from_rank_0(self, action: Callable[[], T]) -> T:
-        """What rank 0 gets from `action`, on all ranks; folders look different from rank to rank while one changes."""
-        result = action() if self.global_rank == 0 else None
-        return gather(result)[0]  # type: ignore[return-value]
-
-    def _own_share(self, files: list[str]) -> list[str]:
-        return files[self.global_rank :: self.world_size]
-
-
-def _random_file(rank: int) -> str:
-    return f"random_state_rank_{rank}.pt"

@@ -3,18 +3,14 @@
 
 """Prompts as ArcticTraining's data factory, whole rollout batches as its dataloader.
 
-Prompts that do not fit the context are dropped, or shortened where the recipe says so, counted and listed, never cut.
-Where the questions come from is in `arctic/source.py`, the prompts' text in `prompts/`; here they meet the framework's
-cache.
+Here `training/questions.py` and `training/order.py` meet the framework's cache and its ranks; where the questions come
+from is in `arctic/source.py`.
 """
 
 import hashlib
-from collections import Counter
-from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from arctic_training.config.data import DataConfig
 from arctic_training.data.factory import DataFactory
 from datasets import Dataset
@@ -23,40 +19,32 @@ from datasets import Value
 from pydantic import field_validator
 from pydantic import model_validator
 from torch.utils.data import DataLoader
-from torch.utils.data import Sampler
 from typing_extensions import Self
 
-from arctic_text2sql_r1.arctic.ranks import gather
 from arctic_text2sql_r1.arctic.source import Text2SQLDataSource
-from arctic_text2sql_r1.arctic.source import announce
 from arctic_text2sql_r1.arctic.source import example_of
 from arctic_text2sql_r1.errors import DataError
-from arctic_text2sql_r1.prompts.builder import DROP
-from arctic_text2sql_r1.prompts.builder import fit_prompt
 from arctic_text2sql_r1.prompts.fingerprint import template_fingerprint
 from arctic_text2sql_r1.prompts.templates import get_template
+from arctic_text2sql_r1.training.order import PromptBatchSampler
+from arctic_text2sql_r1.training.order import evaluated_rows
+from arctic_text2sql_r1.training.order import evaluation_batches
+from arctic_text2sql_r1.training.questions import PromptRoom
+from arctic_text2sql_r1.training.questions import collate
+from arctic_text2sql_r1.training.questions import fitting_rows
+from arctic_text2sql_r1.training.questions import prompt_columns
+from arctic_text2sql_r1.training.ranks import gather
+from arctic_text2sql_r1.training.sections import DataKeys
 
 
-class Text2SQLDataConfig(DataConfig):
+class Text2SQLDataConfig(DataConfig, DataKeys):
     """The `data:` section of `type: grpo`."""
-
-    template: str = "arctic"
-    """ Prompt template as NAME or NAME/SCHEMA-STYLE, see `prompts/templates.py` and `prompts/styles.py`. """
-
-    long_prompts: str = DROP
-    """ What happens to prompts without room in the context: `drop`, or `shorten`, which writes the schema shorter, but
-    every table and column. """
 
     template_version: int = 0
     """ Filled in from the template, for people. """
 
     template_hash: str = ""
     """ Filled in: a hash of what the template makes of a sample; the framework's cache notices a changed template. """
-
-    @field_validator("template")
-    @classmethod
-    def _known_template(cls, value: str) -> str:
-        return get_template(value).name
 
     @field_validator("train_eval_split")
     @classmethod
@@ -91,26 +79,17 @@ class Text2SQLDataFactory(DataFactory):
         require_same_questions(gather(hashlib.sha256(repr([list(ids) for ids in loaded]).encode()).hexdigest()))
         if evaluation is None:
             return training, None
-        questions = self._evaluated(evaluation.dataset)
-        size = len(questions)
-        shard = [row % size for row in range(self.global_rank, _round_up(size, self.world_size), self.world_size)]
-        batches = [
-            shard[start : start + self.micro_batch_size] for start in range(0, len(shard), self.micro_batch_size)
-        ]
+        config, found = self.trainer.config, evaluation.dataset
+        rows = evaluated_rows(len(found), config.evaluation.questions, config.seed)
+        questions = found if len(rows) == len(found) else found.select(rows)
+        batches = evaluation_batches(len(questions), self.micro_batch_size, self.global_rank, self.world_size)
         return training, DataLoader(questions, batch_sampler=batches, collate_fn=self._collate)
 
-    def _evaluated(self, dataset: Dataset) -> Dataset:
-        """The questions of every evaluation, in file order: `evaluation.questions` of them, drawn by the seed."""
-        count = self.trainer.config.evaluation.questions
-        if count is None or count >= len(dataset):
-            return dataset
-        generator = torch.Generator().manual_seed(self.trainer.config.seed)
-        return dataset.select(sorted(torch.randperm(len(dataset), generator=generator)[:count].tolist()))
-
     @property
-    def prompt_limit(self) -> int:
-        """Tokens that a prompt may have."""
-        return int(self.config.max_length - self.trainer.config.max_new_tokens)
+    def prompt_room(self) -> PromptRoom:
+        """The room that prompts have."""
+        config = self.config
+        return PromptRoom(config.max_length, self.trainer.config.max_new_tokens, config.long_prompts)
 
     def process(self, dataset: Dataset) -> Dataset:
         """Adds the prompt that evaluation uses as well, as `fit_prompt` returns it; no `input_ids` if none fits."""
@@ -120,7 +99,8 @@ class Text2SQLDataFactory(DataFactory):
 
     def create_dataloader(self, dataset: Dataset) -> DataLoader:
         """Batches of all prompts that this rank contributes to one rollout."""
-        fitting = self._fitting(dataset)
+        columns = {name: dataset[name] for name in ("example_id", "input_ids", "prompt_tokens", "shortened")}
+        fitting = dataset.select(fitting_rows(columns, self.prompt_room, tell=self.global_rank == 0))
         sampler = PromptBatchSampler(
             size=len(fitting),
             prompts_per_rank=self.micro_batch_size,
@@ -131,98 +111,11 @@ class Text2SQLDataFactory(DataFactory):
         return DataLoader(fitting, batch_sampler=sampler, collate_fn=self._collate)
 
     def _tokenize(self, row: dict[str, Any]) -> dict[str, Any]:
-        template = get_template(self.config.template)
-        fit = fit_prompt(self.tokenizer, template, example_of(row), self.prompt_limit, self.config.long_prompts)
-        return dict(input_ids=fit.ids or [], prompt_tokens=fit.tokens, shortened=fit.shortened)
-
-    def _fitting(self, dataset: Dataset) -> Dataset:
-        """The rows whose prompt fits; what was dropped and what was shortened is told."""
-        lengths = [len(ids) for ids in dataset["input_ids"]]
-        fitting = [index for index, length in enumerate(lengths) if length > 0]
-        if self.global_rank == 0:
-            self._announce_long_prompts(dataset, lengths)
-        if len(fitting) == 0:
-            raise DataError(
-                f"No prompt fits {self.prompt_limit} tokens; the shortest has {min(dataset['prompt_tokens'])}. Raise "
-                "data.max_length, lower max_new_tokens, choose a template with a shorter schema style, or "
-                f"data.long_prompts: shorten (it is {self.config.long_prompts})."
-            )
-        return dataset.select(fitting)
-
-    def _announce_long_prompts(self, dataset: Dataset, lengths: list[int]) -> None:
-        rows = list(zip(dataset["example_id"], dataset["prompt_tokens"], dataset["shortened"], lengths, strict=True))
-        dropped = [f"{example_id}: {tokens} tokens" for example_id, tokens, _, length in rows if length == 0]
-        if len(dropped) > 0:
-            announce(
-                f"{len(dropped)} of {len(rows)} prompts were dropped: they exceed {self.prompt_limit} tokens "
-                f"(data.max_length {self.config.max_length} less max_new_tokens "
-                f"{self.config.max_length - self.prompt_limit})",
-                dropped,
-            )
-        shorter = [(step, f"{row}: {tokens} tokens, now {length}") for row, tokens, step, length in rows if step != ""]
-        if len(shorter) > 0:
-            steps = ", ".join(f"{count} {step}" for step, count in sorted(Counter(s for s, _ in shorter).items()))
-            announce(
-                f"{len(shorter)} of {len(rows)} prompts exceed {self.prompt_limit} tokens and show a shorter schema "
-                f"({steps})",
-                [line for _, line in shorter],
-            )
+        return prompt_columns(self.tokenizer, self.config.template, example_of(row), self.prompt_room)
 
     def _collate(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        """`prompts` and `examples` as lists; `input_ids` (B, P) padded, because the framework measures it."""
-        prompts = [torch.tensor(row["input_ids"], dtype=torch.long) for row in rows]
-        padded = torch.nn.utils.rnn.pad_sequence(prompts, batch_first=True, padding_value=self.tokenizer.pad_token_id)
-        prompt_ids = [row["input_ids"] for row in rows]
-        return dict(input_ids=padded, prompts=prompt_ids, examples=[example_of(row) for row in rows])
-
-
-class PromptBatchSampler(Sampler[list[int]]):
-    """The prompts of each rollout: a seeded permutation per epoch, cut into global batches, one stripe per rank.
-
-    The same global batches come out for any number of ranks. `set_position` moves to a rollout of an epoch, which is
-    how a resumed run continues where it stopped; the length always counts a whole epoch. Leftover prompts that do
-    not fill a rollout wait for the next epoch's permutation.
-    """
-
-    def __init__(self, *, size: int, prompts_per_rank: int, rank: int, world_size: int, seed: int) -> None:
-        self.size, self.rank, self.world_size, self.seed = size, rank, world_size, seed
-        self.prompts_per_rank = prompts_per_rank
-        self.epoch = 0
-        self.first_batch = 0
-
-    def set_position(self, epoch: int, first_batch: int = 0) -> None:
-        """The next iteration serves `epoch`'s permutation from rollout `first_batch` on."""
-        self.epoch, self.first_batch = epoch, first_batch
-
-    def require_one_batch(self) -> None:
-        """Raises `DataError` when there are not enough prompts for a single rollout."""
-        if len(self) == 0:
-            needed = self.prompts_per_rank * self.world_size
-            raise DataError(
-                f"One rollout takes {needed} prompts ({self.prompts_per_rank} per rank x {self.world_size} ranks) but "
-                f"only {self.size} are left after filtering. Lower micro_batch_size x gradient_accumulation_steps, or "
-                "add questions."
-            )
-
-    def __len__(self) -> int:
-        return self.size // (self.prompts_per_rank * self.world_size)
-
-    def __iter__(self) -> Iterator[list[int]]:
-        order = self._order(self.epoch)
-        for batch in range(self.first_batch, len(self)):
-            start = (batch * self.world_size + self.rank) * self.prompts_per_rank
-            yield order[start : start + self.prompts_per_rank]
-
-    def rollout_prompts(self, rollout_number: int) -> list[int]:
-        """The prompts of all ranks in the rollout of that number, counted from the start of the run."""
-        epoch, batch = divmod(rollout_number, len(self))
-        per_rollout = self.prompts_per_rank * self.world_size
-        return self._order(epoch)[batch * per_rollout : (batch + 1) * per_rollout]
-
-    def _order(self, epoch: int) -> list[int]:
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
-        order: list[int] = torch.randperm(self.size, generator=generator).tolist()
-        return order
+        prompts = [row["input_ids"] for row in rows]
+        return collate(prompts, [example_of(row) for row in rows], self.tokenizer.pad_token_id)
 
 
 def require_same_questions(digests: Sequence[str]) -> None:
@@ -237,12 +130,3 @@ def require_same_questions(digests: Sequence[str]) -> None:
             "their own must see the same files, and golds must end the same way on all: put data.cache_dir on a file "
             "system that all nodes share, or raise sql.timeout_s and remove the caches."
         )
-
-
-def own_rows(size: int, rank: int, world_size: int) -> int:
-    """How many of a rank's evaluation rows are its own; what follows them repeats other rows to even out the ranks."""
-    return len(range(rank, size, world_size))
-
-
-def _round_up(size: int, multiple: int) -> int:
-    return -(-size // multiple) * multiple

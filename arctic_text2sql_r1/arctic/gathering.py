@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from arctic_text2sql_r1.arctic.ranks import reduce_max
+from arctic_text2sql_r1.training.ranks import reduce_max
 
 # On an accelerator the weights may take at most this share of the memory that is free: caches need the rest.
 MEMORY_SHARE = 0.5

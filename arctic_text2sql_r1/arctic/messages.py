@@ -21,12 +21,12 @@ from datasets import load_from_disk
 from pydantic import model_validator
 from typing_extensions import Self
 
-from arctic_text2sql_r1.arctic.source import split_of_folder
 from arctic_text2sql_r1.data.fingerprints import folder_digest
 from arctic_text2sql_r1.data.manifest import read_manifest
 from arctic_text2sql_r1.data.sft import sft_folder
 from arctic_text2sql_r1.prompts.fingerprint import template_fingerprint
 from arctic_text2sql_r1.prompts.templates import get_template
+from arctic_text2sql_r1.training.questions import split_of_folder
 
 
 class MessagesSourceConfig(DataSourceConfig):

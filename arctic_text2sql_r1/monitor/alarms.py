@@ -4,7 +4,7 @@
 """Alarms: the ways in which a run becomes worthless while nothing says so, each with its remedy.
 
 They read the metrics of `step_report.py` and return text; printing it loudly is the trainer's part, stopping or
-rolling back is `arctic/guards.py`'s. What is normal differs from model to model, a tiny one has an entropy of 0.08
+rolling back is `training/guards.py`'s. What is normal differs from model to model, a tiny one has an entropy of 0.08
 nats, so entropy, repetition and reward are compared with the run's own.
 """
 

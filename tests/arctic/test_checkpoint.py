@@ -18,13 +18,13 @@ import torch
 from safetensors.torch import load_file
 
 from arctic_text2sql_r1.arctic.checkpoint import RunCheckpointEngine
-from arctic_text2sql_r1.arctic.checkpoint_state import require_same_run
 from arctic_text2sql_r1.data.jsonl import read_json_log
 from arctic_text2sql_r1.errors import ModelError
 from arctic_text2sql_r1.errors import TrainingError
 from arctic_text2sql_r1.rollout.base import Completion
 from arctic_text2sql_r1.run_folders import Best
 from arctic_text2sql_r1.run_folders import RunFolder
+from arctic_text2sql_r1.training.checkpoint_state import require_same_run
 from tests.arctic.toy_project import few_questions
 from tests.arctic.toy_project import run_checkpoint
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from arctic_text2sql_r1.arctic.evaluating import evaluation_figures
 from arctic_text2sql_r1.monitor.history import EVALUATION_METRICS
 from arctic_text2sql_r1.rollout.base import SamplingParams
+from arctic_text2sql_r1.training.evaluating import evaluation_figures
 from arctic_text2sql_r1.types import Completion
 from tests.arctic.toy_project import ToyRun
 from tests.arctic.toy_project import few_questions

@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 import torch
 
-from arctic_text2sql_r1.arctic.guards import Guards
 from arctic_text2sql_r1.data.jsonl import append_json_lines
 from arctic_text2sql_r1.data.jsonl import read_json_log
 from arctic_text2sql_r1.errors import TrainingError
 from arctic_text2sql_r1.monitor.history import evaluation_row
 from arctic_text2sql_r1.run_folders import RunFolder
+from arctic_text2sql_r1.training.guards import Guards
 from tests.arctic.toy_project import PROJECT
 from tests.arctic.toy_project import ToyRun
 from tests.arctic.toy_project import few_questions

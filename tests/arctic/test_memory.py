@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import torch
 
-from arctic_text2sql_r1.arctic import memory
-from arctic_text2sql_r1.arctic.memory import activation_bytes_per_token
-from arctic_text2sql_r1.arctic.memory import largest_rows
-from arctic_text2sql_r1.arctic.memory import prepare_memory
-from arctic_text2sql_r1.arctic.memory import probe
 from arctic_text2sql_r1.errors import TrainingError
+from arctic_text2sql_r1.training import memory
+from arctic_text2sql_r1.training.memory import activation_bytes_per_token
+from arctic_text2sql_r1.training.memory import largest_rows
+from arctic_text2sql_r1.training.memory import prepare_memory
+from arctic_text2sql_r1.training.memory import probe
 from tests.arctic.test_real_engine import one_update
 
 pytestmark = pytest.mark.slow

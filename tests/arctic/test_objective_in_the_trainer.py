@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import torch
 
-from arctic_text2sql_r1.arctic.data import own_rows
-from arctic_text2sql_r1.arctic.metrics import UpdateStatistics
-from arctic_text2sql_r1.arctic.updates import training_rows
 from arctic_text2sql_r1.batch import pack_rows
 from arctic_text2sql_r1.rollout.base import Rollout
+from arctic_text2sql_r1.training.order import own_rows
+from arctic_text2sql_r1.training.statistics import UpdateStatistics
+from arctic_text2sql_r1.training.updates import training_rows
 from arctic_text2sql_r1.types import Completion
 
 pytestmark = pytest.mark.slow
@@ -83,7 +83,7 @@ def test_updates_of_one_rollout_compare_themselves_with_the_sampling_policy(
         seen.append([row for batch in micro_batches for row in batch.rows])
 
     monkeypatch.setattr(trainer.learner, "optimizer_update", spy)
-    monkeypatch.setattr("arctic_text2sql_r1.arctic.learner.training_rows", lambda *_, **__: rows)
+    monkeypatch.setattr("arctic_text2sql_r1.training.learner.training_rows", lambda *_, **__: rows)
     trainer.update_policy(rollout, advantages, keep)
     assert trainer.global_step == 8
     assert [len(part) for part in seen] == [8] * 8, "two of eight prompts, four completions each"

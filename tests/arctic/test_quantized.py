@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import torch
 
-from arctic_text2sql_r1.arctic.updates import training_rows
 from arctic_text2sql_r1.evaluation.models import load_policy
 from arctic_text2sql_r1.rollout.merged import merged_adapters
+from arctic_text2sql_r1.training.updates import training_rows
 from tests.arctic.toy_project import ToyRun
 from tests.arctic.toy_project import run_checkpoint
 

@@ -37,7 +37,7 @@ def one_update(trainer: Any) -> Update:
     """Rolls out the first batch and updates on it, with advantages that differ within every group."""
     from deepspeed.utils import safe_get_full_optimizer_state
 
-    from arctic_text2sql_r1.arctic.updates import training_rows
+    from arctic_text2sql_r1.training.updates import training_rows
 
     rollout = trainer.generate_candidates(next(iter(trainer.train_dataloader)))
     count = len(rollout.completions)

@@ -210,7 +210,7 @@ def test_a_value_of_the_recipe_replaces_the_presets(toy_recipe: dict[str, Any]) 
     config = parse({**toy_recipe, "objective": objective, "clip_range": [0.1, 0.3], "kl_coef": 0.01})
     assert (config.cells.clip_range, config.cells.kl_coef) == ((0.1, 0.3), 0.01)
     assert (config.cells.truncated_completions, config.cells.aggregation) == ("penalize", "token")
-    from arctic_text2sql_r1.arctic.plan import describe
+    from arctic_text2sql_r1.training.plan import describe
 
     assert describe(config.cells) == (
         "baseline mean, scaling none, ratio token, clip ratio -0.1 +0.3, aggregation token, kl 0.01 k3, "
@@ -219,7 +219,7 @@ def test_a_value_of_the_recipe_replaces_the_presets(toy_recipe: dict[str, Any]) 
 
 
 def test_plan_horizon_and_position_count_every_update_of_a_rollout(trainer_factory: Callable[..., Any]) -> None:
-    from arctic_text2sql_r1.arctic.plan import batch_arithmetic
+    from arctic_text2sql_r1.training.plan import batch_arithmetic
 
     trainer = trainer_factory(inner_epochs=2, updates_per_inner_epoch=4, epochs=3, exit_iteration=16)
     rollouts = len(trainer.train_dataloader)

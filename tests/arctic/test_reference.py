@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import torch
 
-from arctic_text2sql_r1.arctic.updates import training_rows
 from arctic_text2sql_r1.errors import ModelError
+from arctic_text2sql_r1.training.updates import training_rows
 from tests.arctic.toy_project import ToyRun
 from tests.arctic.toy_project import run_checkpoint
 

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 import torch
 
-from arctic_text2sql_r1.arctic.updates import training_rows
 from arctic_text2sql_r1.losses import OBJECTIVES
 from arctic_text2sql_r1.rollout.base import Rollout
+from arctic_text2sql_r1.training.updates import training_rows
 from arctic_text2sql_r1.types import Completion
 from arctic_text2sql_r1.types import Text2SQLExample
 from tests.rollout.fake_vllm import FakeVLLM

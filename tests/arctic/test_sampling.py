@@ -17,15 +17,15 @@ from typing import Any
 import pytest
 import torch
 
-from arctic_text2sql_r1.arctic import sampling
-from arctic_text2sql_r1.arctic.data import PromptBatchSampler
-from arctic_text2sql_r1.arctic.sampling import ScoredRollout
-from arctic_text2sql_r1.arctic.sampling import fresh_prompts
-from arctic_text2sql_r1.arctic.sampling import rows_to_train
-from arctic_text2sql_r1.arctic.sampling import sample_step
 from arctic_text2sql_r1.monitor.rollouts import RolloutRecord
 from arctic_text2sql_r1.monitor.rollouts import read_rollouts
 from arctic_text2sql_r1.rollout.base import Rollout
+from arctic_text2sql_r1.training import sampling
+from arctic_text2sql_r1.training.order import PromptBatchSampler
+from arctic_text2sql_r1.training.sampling import ScoredRollout
+from arctic_text2sql_r1.training.sampling import fresh_prompts
+from arctic_text2sql_r1.training.sampling import rows_to_train
+from arctic_text2sql_r1.training.sampling import sample_step
 from tests.arctic.toy_project import few_questions
 
 SMALL = dict(micro_batch_size=4, num_samples_per_prompt=2, max_new_tokens=4)

@@ -26,8 +26,8 @@ RunRecipe = Callable[..., ToyRun]
 def test_an_update_under_every_objective_makes_good_completions_likelier(
     trainer_factory: Callable[..., Any], objective: str
 ) -> None:
-    from arctic_text2sql_r1.arctic.updates import training_rows
     from arctic_text2sql_r1.batch import pack_rows
+    from arctic_text2sql_r1.training.updates import training_rows
 
     trainer = trainer_factory(objective=dict(preset=objective, truncated_completions="keep"), advantage_scaling=None)
     rollout = trainer.generate_candidates(next(iter(trainer.train_dataloader)))

@@ -5,10 +5,10 @@
 
 from typing import Any
 
-from arctic_text2sql_r1.arctic.plan import plan_lines
-from arctic_text2sql_r1.arctic.plan import run_facts
 from arctic_text2sql_r1.monitor.continuation import continue_log
 from arctic_text2sql_r1.monitor.run_facts import write_run_facts
+from arctic_text2sql_r1.training.plan import plan_lines
+from arctic_text2sql_r1.training.plan import run_facts
 
 
 def begin_logs(trainer: Any) -> None:

@@ -1,11 +1,12 @@
 # Copyright 2026 The arctic-text2sql-r1 authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The few collective calls of a step. Every rank must make each of them, whatever its share of the work."""
+"""The few collective calls of a step. Every rank must make each of them, whatever its share of the work.
 
-import os
+In a process without a process group, as `standalone/` is, that process is the only rank.
+"""
+
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 from typing import TypeVar
 
@@ -19,37 +20,33 @@ T = TypeVar("T")
 
 def reduce_sum(value: float, device: torch.device) -> float:
     """Sum over ranks."""
-    return _reduce(value, device, dist.ReduceOp.SUM)
+    return _reduce(value, device, "SUM")
 
 
 def reduce_max(value: float, device: torch.device) -> float:
     """Maximum over ranks."""
-    return _reduce(value, device, dist.ReduceOp.MAX)
+    return _reduce(value, device, "MAX")
 
 
 def gather(item: T) -> list[T]:
     """Every rank's `item`, in rank order; picklable objects, small enough to send each step."""
+    if not _has_group():
+        return [item]
     everyone: list[Any] = [None] * dist.get_world_size()
     dist.all_gather_object(everyone, item)
     return everyone
 
 
-def release_shared_memory() -> None:
-    """Unlinks the buffer through which DeepSpeed's ranks meet on a CPU, so that it goes when the processes go.
-
-    DeepSpeed never removes these 66 MiB per rank; after some hundred runs, or kills, they fill the memory. All ranks
-    have opened their neighbours' buffers once they meet here, and what is open stays usable without its name.
-    """
-    dist.barrier()
-    address, port = os.environ.get("MASTER_ADDR", ""), os.environ.get("MASTER_PORT", "")
-    name = f"deepspeed_allreduce_buffer_{os.getuid()}_{address}_{port}_{dist.get_rank()}"
-    Path("/dev/shm", name).unlink(missing_ok=True)
+def barrier() -> None:
+    """Waits until every rank is here."""
+    if _has_group():
+        dist.barrier()
 
 
 def on_rank_0(work: Callable[[], T]) -> T:
     """What `work` returns on rank 0, for every rank; the others wait. An error that it raises is raised on all."""
     outcome: Any = None
-    if dist.get_rank() == 0:
+    if not _has_group() or dist.get_rank() == 0:
         try:
             outcome = work()
         except (Text2SQLError, OSError) as error:
@@ -57,10 +54,16 @@ def on_rank_0(work: Callable[[], T]) -> T:
     outcome = gather(outcome)[0]
     if isinstance(outcome, Exception):
         raise outcome
-    return outcome
+    return outcome  # type: ignore[no-any-return]
 
 
-def _reduce(value: float, device: torch.device, operation: Any) -> float:
+def _has_group() -> bool:
+    return dist.is_available() and dist.is_initialized()
+
+
+def _reduce(value: float, device: torch.device, operation: str) -> float:
+    if not _has_group():
+        return float(value)
     tensor = torch.tensor(float(value), dtype=torch.float64, device=device)
-    dist.all_reduce(tensor, op=operation)
+    dist.all_reduce(tensor, op=getattr(dist.ReduceOp, operation))
     return float(tensor)

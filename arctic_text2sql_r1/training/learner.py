@@ -1,11 +1,11 @@
 # Copyright 2026 The arctic-text2sql-r1 authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The learning half of a step: a rollout's rows as micro-batches through DeepSpeed's engine, update by update.
+"""The learning half of a step: a rollout's rows as micro-batches through an engine, update by update.
 
 All ranks make the same number of forward and backward passes: ranks with fewer micro-batches add idle ones. What is
 optimised is a row of cells (`losses.py`); nothing here asks for an objective's name. Which rows belong to which update
-is in `arctic/updates.py`, tensors are packed in `batch.py`, rollouts and rewards are the trainer's affair.
+is in `training/updates.py`, tensors are packed in `batch.py`, rollouts and rewards are the trainer's affair.
 
 The ratio's old log-probabilities are computed before any weight has changed, so they are the sampling policy's; rows
 of groups without spread leave loss and KL, but not the denominator.
@@ -18,17 +18,7 @@ from contextlib import nullcontext
 from typing import Any
 
 import torch
-from arctic_training.config.enums import DType
 
-from arctic_text2sql_r1.arctic.memory import naming_settings
-from arctic_text2sql_r1.arctic.memory import prepare_memory
-from arctic_text2sql_r1.arctic.metrics import UpdateStatistics
-from arctic_text2sql_r1.arctic.ranks import reduce_max
-from arctic_text2sql_r1.arctic.ranks import reduce_sum
-from arctic_text2sql_r1.arctic.reference import build_reference
-from arctic_text2sql_r1.arctic.updates import rollout_seed
-from arctic_text2sql_r1.arctic.updates import training_rows
-from arctic_text2sql_r1.arctic.updates import update_schedule
 from arctic_text2sql_r1.batch import MicroBatch
 from arctic_text2sql_r1.batch import TrainingRow
 from arctic_text2sql_r1.batch import counted_sizes
@@ -48,10 +38,22 @@ from arctic_text2sql_r1.packed import packed_mode
 from arctic_text2sql_r1.packed import split_packed
 from arctic_text2sql_r1.packed import why_not_packed
 from arctic_text2sql_r1.rollout.base import Rollout
+from arctic_text2sql_r1.training.memory import naming_settings
+from arctic_text2sql_r1.training.memory import prepare_memory
+from arctic_text2sql_r1.training.ranks import reduce_max
+from arctic_text2sql_r1.training.ranks import reduce_sum
+from arctic_text2sql_r1.training.reference import build_reference
+from arctic_text2sql_r1.training.statistics import UpdateStatistics
+from arctic_text2sql_r1.training.updates import rollout_seed
+from arctic_text2sql_r1.training.updates import training_rows
+from arctic_text2sql_r1.training.updates import update_schedule
 
 
 class Learner:
-    """Updates the policy of a `GRPOTrainer`, whose `loss` and `backward` it calls, so that they may be overridden."""
+    """Updates the policy of a trainer, whose `loss` and `backward` it calls, so that they may be overridden.
+
+    `trainer.model` is DeepSpeed's engine or, without DeepSpeed, `standalone/engine.py`.
+    """
 
     def __init__(self, trainer: Any) -> None:
         self.trainer = trainer
@@ -109,7 +111,7 @@ class Learner:
         """
         unknown = sum(len(completion.logprobs) != len(completion.token_ids) for completion in rollout.completions)
         known = reduce_max(unknown, self.device) == 0
-        return known and not self.trainer.engine.samples_elsewhere and self.config.model.dtype == DType.FP32
+        return known and not self.trainer.engine.samples_elsewhere and self.config.dtype == torch.float32
 
     def optimizer_update(self, micro_batches: list[MicroBatch]) -> None:
         """One optimizer step on the summed gradients of `micro_batches`."""
@@ -128,14 +130,14 @@ class Learner:
         self.engine.eval()
         self.statistics.updates += 1
         self.statistics.grad_norm = float(self.engine.get_global_grad_norm() or 0.0)
-        if self.config.model.dtype != DType.FP16:  # float16's loss scaling skips such updates by itself
+        if self.config.dtype != torch.float16:  # float16's loss scaling skips such updates by itself
             # DeepSpeed's optimizers say infinity, some of its helpers -1.
             norm = self.statistics.grad_norm if self.statistics.grad_norm >= 0 else math.nan
             guards.require_finite({"gradient norm": norm}, micro_batches)
         self.trainer.count_update()
 
     def loss(self, batch: MicroBatch) -> torch.Tensor:
-        """The objective of one micro-batch, scaled so that DeepSpeed's mean over ranks is the update's true mean.
+        """The objective of one micro-batch, scaled so that the engine's mean over ranks is the update's true mean.
 
         Rows of a rollout's first update get their `old_logprobs` here: no weight has changed since they were sampled.
         """
@@ -160,10 +162,11 @@ class Learner:
             )
         )
         self.statistics.add(output, entropy_sum=entropy.detach().sum())
-        return output.loss * self.trainer.world_size
+        ranks: int = self.trainer.world_size
+        return output.loss * ranks
 
     def reference_logprobs(self, batch: MicroBatch) -> torch.Tensor:
-        """(N, T) log-probabilities under the reference, see `arctic/reference.py`."""
+        """(N, T) log-probabilities under the reference, see `training/reference.py`."""
         assert self.reference is not None, "without a KL term there is no reference"
         with self.reference.in_force() as module:
             return self._score(module, batch)

@@ -8,7 +8,7 @@
 * Full fine-tuning: a second model, frozen, loaded from the same files; under ZeRO-3 sharded like the policy.
 
 Each is what the policy was before its first update, also in a run that was resumed: copies are made from the files,
-not from the policy. `kl_coef: 0` builds none of them. Log-probabilities are computed in `arctic/learner.py`.
+not from the policy. `kl_coef: 0` builds none of them. Log-probabilities are computed in `learner.py`.
 """
 
 import copy
@@ -36,11 +36,12 @@ def build_reference(trainer: Any) -> Reference | None:
     if trainer.config.cells.kl_coef == 0:
         return None
     if trainer.config.starting_adapter is not None:
-        trainer.frozen_adapter.match(trainer.device)
-        return trainer.frozen_adapter
+        frozen: FrozenAdapter = trainer.frozen_adapter
+        frozen.match(trainer.device)
+        return frozen
     if trainer.config.model.peft_config is not None:
         return AdapterOff(trainer.model_unwrapped)
-    return SecondModel(trainer)
+    return SecondModel(trainer.load_second_model())
 
 
 class AdapterOff:
@@ -98,15 +99,11 @@ class FrozenAdapter:
 
 
 class SecondModel:
-    """Another model from the recipe's files; DeepSpeed shards it where it shards the policy."""
+    """Another model from the recipe's files: a module, or an engine around one that is cut into shards."""
 
-    def __init__(self, trainer: Any) -> None:
-        if trainer.config.zero_3_enabled:
-            # Kept: an engine that nobody holds takes its hooks away from the module.
-            self._engine = _load_sharded(trainer)
-            self.module = self._engine.module
-        else:
-            self.module = trainer.config.model.factory(trainer)().to(device=trainer.device)
+    def __init__(self, loaded: Any) -> None:
+        self._loaded = loaded  # an engine that nobody holds takes its hooks away from the module
+        self.module = getattr(loaded, "module", loaded)
         self.module.requires_grad_(False).eval()
 
     def __str__(self) -> str:
@@ -118,21 +115,3 @@ class SecondModel:
     @contextmanager
     def in_force(self) -> Iterator[torch.nn.Module]:
         yield self.module
-
-
-def _load_sharded(trainer: Any) -> Any:
-    """An engine around the model loaded in shards, with the hooks that gather each layer while it runs."""
-    import deepspeed
-    from transformers.integrations import HfDeepSpeedConfig
-
-    config = dict(
-        train_micro_batch_size_per_gpu=1,
-        zero_optimization=dict(stage=3),
-        steps_per_print=trainer.config.deepspeed["steps_per_print"],
-        **{key: value for key, value in trainer.config.deepspeed.items() if key in ("bfloat16", "fp16")},
-    )
-    loading = HfDeepSpeedConfig(config)  # transformers looks for it while it is alive
-    model = trainer.config.model.factory(trainer)()
-    engine, *_ = deepspeed.initialize(model=model, config=config)
-    del loading
-    return engine

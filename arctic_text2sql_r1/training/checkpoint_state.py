@@ -3,7 +3,7 @@
 
 """What a checkpoint says about the run it was taken from, and whether another process may continue that run.
 
-Writing and reading the files is in `arctic/checkpoint.py`.
+Writing and reading the files is in `run_checkpoints.py`.
 """
 
 import json
@@ -14,9 +14,10 @@ from typing import Any
 import numpy
 import torch
 
+from arctic_text2sql_r1.adapters import adapter_sha256
 from arctic_text2sql_r1.adapters import shape_differences
-from arctic_text2sql_r1.arctic.models import origin
 from arctic_text2sql_r1.errors import ModelError
+from arctic_text2sql_r1.prompts.templates import get_template
 from arctic_text2sql_r1.quantized import NF4
 
 
@@ -26,17 +27,41 @@ def provenance(trainer: Any) -> dict[str, Any]:
     return dict(
         base_model=str(config.model.name_or_path),
         template=config.data.template,
-        template_version=config.data.template_version,
+        template_version=get_template(config.data.template).version,
         long_prompts=config.data.long_prompts,
         parser=config.parser,
         max_new_tokens=config.max_new_tokens,
         global_step=trainer.global_step,
         execution_accuracy=trainer.evaluated_accuracy,
         seed=config.seed,
-        dtype=str(config.model.dtype.value).removeprefix("torch."),
+        dtype=str(config.dtype).removeprefix("torch."),
         quantization=NF4 if config.model.type == "quantized" else None,
         **origin(config),
     )
+
+
+def origin(config: Any) -> dict[str, str | None]:
+    """What a checkpoint notes of the adapter that its policy started from: path and hash of the weights, or None."""
+    adapter = config.starting_adapter
+    return dict(
+        starting_adapter=None if adapter is None else str(adapter.resolve()),
+        starting_adapter_sha256=None if adapter is None else adapter_sha256(adapter),
+    )
+
+
+def check_origin(checkpoint: str, saved: dict[str, Any], current: dict[str, str | None]) -> None:
+    """Raises `ModelError` when a resumed run would compare its policy with another adapter than it started from.
+
+    `saved` and `current` are of `origin`; the folder may have moved, its weights may not have changed.
+    """
+    before, now = saved.get("starting_adapter_sha256"), current["starting_adapter_sha256"]
+    if before != now:
+        raise ModelError(
+            f"Cannot resume from '{checkpoint}': its run started from the adapter '{saved.get('starting_adapter')}' "
+            f"(sha256 {str(before)[:12]}), this recipe names '{current['starting_adapter']}' (sha256 {str(now)[:12]})"
+            ", and the KL term would compare the policy with what it did not start from. Set model.adapter to the "
+            "first, or use another output_dir."
+        )
 
 
 def make_base_path_absolute(adapter_config: Path) -> None:
@@ -50,14 +75,14 @@ def make_base_path_absolute(adapter_config: Path) -> None:
 
 
 def run_facts(trainer: Any) -> dict[str, Any]:
-    """What must not change within a run: DeepSpeed cannot re-deal its shards; the data position counts rollouts."""
+    """What must not change within a run: shards cannot be dealt anew; the data position counts rollouts."""
     config = trainer.config
     return dict(
         ranks=trainer.world_size,
         zero_stage=int(trainer.model.zero_optimization_stage()),
         model_type=config.model.type,
         optimizer=config.optimizer.type,
-        dtype=str(config.model.dtype),
+        dtype=str(config.dtype),
         seed=config.seed,
         training_prompts=len(trainer.train_dataloader.dataset),
         prompts_per_rank_and_rollout=config.micro_batch_size,

@@ -3,19 +3,19 @@
 
 """From one scored rollout to the optimizer updates made on it: which rows, in which update, under which seed.
 
-The order of things is the trainer's (`trainer.py`), tensors are packed in `batch.py`; nothing here touches the model.
+The order of things is the trainer's (`steps.py`), tensors are packed in `batch.py`; nothing here touches the model.
 """
 
 import torch
 
 from arctic_text2sql_r1.advantages import equal_reward_rows
 from arctic_text2sql_r1.advantages import settle_truncated
-from arctic_text2sql_r1.arctic.config import GRPOTrainerConfig
 from arctic_text2sql_r1.batch import TrainingRow
 from arctic_text2sql_r1.batch import split_groups
 from arctic_text2sql_r1.losses import Objective
 from arctic_text2sql_r1.rewards.scorer import ScoredCompletion
 from arctic_text2sql_r1.rollout.base import Rollout
+from arctic_text2sql_r1.training.keys import GRPOKeys
 
 
 def compared_rewards(
@@ -66,7 +66,7 @@ def training_rows(
 
 
 def update_schedule(
-    rows: list[TrainingRow], group_ids: list[int], config: GRPOTrainerConfig, seed: int
+    rows: list[TrainingRow], group_ids: list[int], config: GRPOKeys, seed: int
 ) -> list[list[TrainingRow]]:
     """The rows of each optimizer update on a rollout, in order: inner epochs x updates per inner epoch.
 
@@ -83,6 +83,6 @@ def update_schedule(
 def rollout_seed(seed: int, step: int, rank: int, round_number: int = 0) -> int:
     """A random seed for one round of one rank's rollout after `step` updates; neighbours share no stream."""
     generator = torch.Generator().manual_seed(seed)
-    offsets = torch.randint(1 << 30, (3,), generator=generator).tolist()
+    offsets: list[int] = torch.randint(1 << 30, (3,), generator=generator).tolist()
     place = 1_000_003 * (step + 1) + offsets[1] * (rank + 1) + offsets[2] * round_number
     return (offsets[0] + place) % (1 << 62)

@@ -12,15 +12,15 @@ import time
 from functools import reduce
 from typing import Any
 
-from arctic_text2sql_r1.arctic.data import own_rows
-from arctic_text2sql_r1.arctic.ranks import gather
-from arctic_text2sql_r1.arctic.updates import rollout_seed
 from arctic_text2sql_r1.monitor.step_report import StepCounts
 from arctic_text2sql_r1.monitor.step_report import count_step
 from arctic_text2sql_r1.monitor.step_report import step_metrics
 from arctic_text2sql_r1.rewards.scorer import ScoredCompletion
 from arctic_text2sql_r1.rollout.base import SamplingParams
 from arctic_text2sql_r1.rollout.base import roll_out
+from arctic_text2sql_r1.training.order import own_rows
+from arctic_text2sql_r1.training.ranks import gather
+from arctic_text2sql_r1.training.updates import rollout_seed
 from arctic_text2sql_r1.types import Completion
 
 TOLD = ("reward_mean", "truncation_rate", "completion_length_mean")

@@ -22,11 +22,11 @@ from typing import Any
 
 import torch
 
-from arctic_text2sql_r1.arctic.data import PromptBatchSampler
-from arctic_text2sql_r1.arctic.ranks import reduce_max
-from arctic_text2sql_r1.arctic.updates import compared_rewards
 from arctic_text2sql_r1.rewards.scorer import ScoredCompletion
 from arctic_text2sql_r1.rollout.base import Rollout
+from arctic_text2sql_r1.training.order import PromptBatchSampler
+from arctic_text2sql_r1.training.ranks import reduce_max
+from arctic_text2sql_r1.training.updates import compared_rewards
 
 
 @dataclass(frozen=True)

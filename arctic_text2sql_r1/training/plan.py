@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from arctic_text2sql_r1.adapters import trained_on
-from arctic_text2sql_r1.arctic.evaluating import evaluation_plan
 from arctic_text2sql_r1.losses import Objective
 from arctic_text2sql_r1.monitor.run_facts import RunFacts
+from arctic_text2sql_r1.training.evaluating import evaluation_plan
 
 
 def plan_lines(trainer: Any) -> Iterator[str]:
@@ -69,8 +69,8 @@ def batch_arithmetic(trainer: Any) -> str:
     """Prompts x samples x ranks, the updates made of them, and how many there will be."""
     config = trainer.config
     prompts, samples, updates = config.micro_batch_size, config.num_samples_per_prompt, config.updates_per_rollout
-    completions = prompts * samples * config.world_size
-    parts = [f"{prompts} prompts x {samples} samples x {config.world_size} ranks = {completions:,} completions per "]
+    completions = prompts * samples * trainer.world_size
+    parts = [f"{prompts} prompts x {samples} samples x {trainer.world_size} ranks = {completions:,} completions per "]
     parts[0] += "update" if updates == 1 else "rollout"
     if updates > 1:
         parts.append(
@@ -87,7 +87,7 @@ def batch_arithmetic(trainer: Any) -> str:
 def sampling_bound(trainer: Any) -> str:
     """What dynamic sampling may add to a rollout."""
     config = trainer.config
-    prompts = config.micro_batch_size * config.world_size * (1 + config.dynamic_sampling)
+    prompts = config.micro_batch_size * trainer.world_size * (1 + config.dynamic_sampling)
     return (
         f"dynamic sampling: up to {config.dynamic_sampling} further rounds for groups with equal rewards, so at most "
         f"{prompts:,} prompts and {prompts * config.num_samples_per_prompt:,} completions sampled per rollout"

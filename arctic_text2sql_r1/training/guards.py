@@ -13,9 +13,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from arctic_text2sql_r1.arctic.ranks import gather
-from arctic_text2sql_r1.arctic.ranks import reduce_max
-from arctic_text2sql_r1.arctic.sampling import ScoredRollout
 from arctic_text2sql_r1.batch import MicroBatch
 from arctic_text2sql_r1.batch import TrainingRow
 from arctic_text2sql_r1.data.jsonl import read_json_log
@@ -23,6 +20,9 @@ from arctic_text2sql_r1.data.jsonl import write_json_lines
 from arctic_text2sql_r1.errors import TrainingError
 from arctic_text2sql_r1.monitor.alarms import Alarms
 from arctic_text2sql_r1.monitor.history import EVALUATION
+from arctic_text2sql_r1.training.ranks import gather
+from arctic_text2sql_r1.training.ranks import reduce_max
+from arctic_text2sql_r1.training.sampling import ScoredRollout
 
 MAX_ROLLBACKS = 3
 

@@ -5,9 +5,10 @@
 
 Two uses: gradient checkpointing is left on only where the activations would not fit without it, and on an accelerator
 the largest pass is run once, so that a run which is going to die of memory dies at its start. The pass itself is in
-`arctic/learner.py`.
+`training/learner.py`.
 """
 
+import os
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,14 +17,14 @@ from typing import Any
 
 import torch
 
-from arctic_text2sql_r1.arctic.config import GRPOTrainerConfig
-from arctic_text2sql_r1.arctic.ranks import reduce_max
 from arctic_text2sql_r1.batch import MicroBatch
 from arctic_text2sql_r1.batch import TrainingRow
 from arctic_text2sql_r1.errors import TrainingError
 from arctic_text2sql_r1.logprobs import Scoring
 from arctic_text2sql_r1.logprobs import score_rows
 from arctic_text2sql_r1.packed import by_prompt
+from arctic_text2sql_r1.training.keys import GRPOKeys
+from arctic_text2sql_r1.training.ranks import reduce_max
 
 # Activations may take this share of the memory there is; the rest is for gradients, logits and fragmentation.
 ACTIVATION_SHARE = 0.5
@@ -36,7 +37,7 @@ def prepare_memory(learner: Any) -> str:
 
     A recipe that sets `model.disable_activation_checkpoint` has decided. Every rank makes the same passes.
     """
-    config: GRPOTrainerConfig = learner.config
+    config: GRPOKeys = learner.config
     rows = largest_rows(config, learner.split)
     tokens = learner.pack(rows).tokens
     if "disable_activation_checkpoint" in config.model.model_fields_set:
@@ -53,7 +54,7 @@ def prepare_memory(learner: Any) -> str:
     return f"gradient checkpointing {'on' if wanted else 'off'}: {why}; largest micro-batch {tokens:,} tokens"
 
 
-def largest_rows(config: GRPOTrainerConfig, split: Any) -> list[TrainingRow]:
+def largest_rows(config: GRPOKeys, split: Any) -> list[TrainingRow]:
     """The first micro-batch of an update in which every prompt and every completion is as long as it may be."""
     prompt_length = config.data.max_length - config.max_new_tokens
     groups = min(config.micro_batch_size, 1 + config.tokens_per_micro_batch // config.data.max_length)
@@ -63,7 +64,8 @@ def largest_rows(config: GRPOTrainerConfig, split: Any) -> list[TrainingRow]:
         for group in range(groups)
         for _ in range(config.num_samples_per_prompt)
     ]
-    return split(rows, config.tokens_per_micro_batch)[0]
+    parts: list[list[TrainingRow]] = split(rows, config.tokens_per_micro_batch)
+    return parts[0]
 
 
 def activation_bytes_per_token(learner: Any, rows: list[TrainingRow]) -> float:
@@ -74,7 +76,8 @@ def activation_bytes_per_token(learner: Any, rows: list[TrainingRow]) -> float:
     group = by_prompt(rows)[0]  # of all groups together little more than one token a row would be left
     share = learner.pack(group).tokens / MEASURED_TOKENS
     small, large = (learner.pack([_shortened(row, share / factor) for row in group]) for factor in (1, 2))
-    return (_kept_bytes(learner, large) - _kept_bytes(learner, small)) / (large.tokens - small.tokens)
+    more_bytes = _kept_bytes(learner, large) - _kept_bytes(learner, small)
+    return more_bytes / int(large.tokens - small.tokens)
 
 
 def _shortened(row: TrainingRow, by: float) -> TrainingRow:
@@ -108,9 +111,7 @@ def _usable_bytes(learner: Any) -> float:
     if learner.device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(learner.device)
         return float(free + torch.cuda.memory_reserved(learner.device) - torch.cuda.memory_allocated(learner.device))
-    import psutil  # type: ignore[import-untyped]
-
-    return float(psutil.virtual_memory().total) / learner.config.world_size
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / int(learner.trainer.world_size)
 
 
 def set_checkpointing(model: Any, wanted: bool) -> None:
@@ -130,8 +131,8 @@ def set_checkpointing(model: Any, wanted: bool) -> None:
 def probe(learner: Any, batch: MicroBatch) -> None:
     """Runs all passes of one micro-batch and discards what they found; raises `TrainingError` when memory runs out.
 
-    Gradients are returned instead of accumulated and DeepSpeed's engine is passed by, so weights, gradients, the
-    optimizer, DeepSpeed's counters and random states stay as they are. Generation is not probed.
+    Gradients are returned instead of accumulated and the engine is passed by, so weights, gradients, the optimizer,
+    the engine's counters and random states stay as they are. Generation is not probed.
     """
     with naming_settings("Probing the largest micro-batch", batch):
         if learner.config.cells.kl_coef > 0:
