@@ -48,12 +48,13 @@ ROOMS: dict[str, set[str]] = {
     "data": {"databases", "prompts"},
     "rewards": {"databases", "prompts"},
     "evaluation": {"rollout", "prompts", "databases", "data", "adapters", "quantized", "run_folders"},
+    "asking": {"rollout", "prompts", "databases", "data", "evaluation"},
     "monitor": {"rollout", "prompts", "databases", "data", "evaluation"},
     "scoring": {"rewards", "prompts", "databases", "data"},
     "export": {"evaluation", "adapters", "quantized"},
     "arctic": TRAINING,
     "standalone": TRAINING,
-    "cli": TRAINING | {"arctic", "standalone", "scoring", "export"},
+    "cli": TRAINING | {"arctic", "standalone", "scoring", "export", "asking"},
 }
 HOST = {"arctic_training", "deepspeed"}
 HEAVY = {"torch", "transformers", "peft", "bitsandbytes", "datasets", "vllm", "matplotlib"} | HOST
