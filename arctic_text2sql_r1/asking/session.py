@@ -80,7 +80,7 @@ class Session:
         """Do what a line asks for, and tell what went wrong; whether nothing did."""
         try:
             return self._command(line) if line.startswith(".") else self.ask(line)
-        except (Text2SQLError, ValueError, OSError) as error:
+        except (Text2SQLError, ValueError, OSError, RuntimeError) as error:  # RuntimeError: torch is out of memory
             self._tell(f"error: {error}")
         except KeyboardInterrupt:
             if not interactive:
@@ -115,7 +115,8 @@ class Session:
 
     def _print(self, answer: Answer) -> None:
         if self._as_json:
-            print(json.dumps(answer.as_json(), ensure_ascii=False, allow_nan=False), flush=True)
+            # ASCII alone: characters that steer a terminal stand in no other form of JSON as harmlessly
+            print(json.dumps(answer.as_json(), allow_nan=False), flush=True)
         else:
             print_answer(answer, self._console)
 

@@ -79,6 +79,7 @@ def test_values_that_json_lacks_have_a_form_of_their_own(ask: Ask) -> None:
             9007199254740993,
         ]
     ]
+    assert shown.out.isascii() and "\x1b" not in shown.out
     json.loads(shown.out, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
 
 
@@ -256,6 +257,7 @@ def test_a_tilde_is_the_home_folder(ask: Ask, concert_db: Path, monkeypatch: pyt
         (b"", "is empty"),
         (b"a letter to nobody " * 99, "is no SQLite database, or an encrypted one"),
         (b"SQLite format 3\0" + b"x" * 5000, "error: "),
+        (b"SQLite format 3\0", "error: "),
     ],
 )
 def test_what_is_no_database_is_named_before_a_model_is_loaded(
@@ -292,3 +294,14 @@ def test_an_open_connection_that_writes_nothing_is_no_obstacle(ask: Ask, concert
 def test_an_empty_question_is_refused(ask: Ask) -> None:
     shown = ask(" \n", script=[NAMES])
     assert (shown.code, shown.out) == (1, "") and "The question is empty" in shown.err
+
+
+def test_a_cache_that_cannot_be_written_is_told_with_the_flag(ask: Ask, concert_db: Path) -> None:
+    shown = ask("?", "--cache-dir", str(concert_db / "cache"), script=[NAMES])
+    assert (shown.code, shown.out) == (1, "") and "--cache-dir" in shown.err
+
+
+def test_a_database_without_tables_is_told(ask: Ask, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "bare.db")) as connection:
+        connection.executescript("CREATE TABLE t (a); DROP TABLE t")
+    assert "has no tables" in ask("?", script=[NAMES], db=tmp_path / "bare.db").err
