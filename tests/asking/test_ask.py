@@ -281,7 +281,8 @@ def test_a_database_that_another_process_writes_is_told_and_read_once_it_is_clos
         writer.execute("PRAGMA journal_mode = WAL")
         writer.execute("DELETE FROM singer WHERE singer_id = 1")
         writer.commit()
-        assert "is being written" in ask("?", script=[NAMES]).err
+        told = ask("?", script=[NAMES], model=concert_db.parent / "absent").err
+        assert "is being written" in told and "No model" not in told  # and before a model is looked for
     assert ask("?", "--json", script=[NAMES]).json["rows"][0][0] == "John O'Nizinik"
 
 
