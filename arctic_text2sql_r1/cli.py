@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 
+from arctic_text2sql_r1.asking import command as ask_command
 from arctic_text2sql_r1.data.pass_rate import PassRate
 from arctic_text2sql_r1.data.prepare_options import PassRateOptions
 from arctic_text2sql_r1.data.prepare_options import PrepareOptions
@@ -45,6 +46,7 @@ _COMMANDS: dict[str, tuple[Any, str]] = dict(
     report=(report_command, "one HTML page of runs, evaluations and rollouts"),
     doctor=(doctor_command, "say in plain words what is wrong with a run and what to change"),
     watch=(watch_command, "curves and last completions of a run, as it goes on"),
+    ask=(ask_command, "ask a model a question about a database: its SQL and the rows"),
 )
 
 if TYPE_CHECKING:
@@ -56,8 +58,7 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. The exit status is 0, 2 for wrong flags, 1 after an error of ours or findings of `doctor`."""
-    flags = build_parser().parse_args(arguments)
-    return run_command(flags)
+    return run_command(build_parser().parse_args(arguments))
 
 
 def run_command(flags: argparse.Namespace) -> int:
@@ -87,9 +88,7 @@ def build_parser() -> argparse.ArgumentParser:
         commands.add_parser("prepare", help="read a dataset, filter it and write what training and evaluation load")
     )
     _add_score_flags(commands.add_parser("score", help="execute and score completions or SQL from a .jsonl file"))
-    _add_check_flags(
-        commands.add_parser("check-data", help="run every gold query twice; write the usable rows and the rest")
-    )
+    _add_check_flags(commands.add_parser("check-data", help="run every gold twice; write the usable rows and others"))
     for name, (command, purpose) in _COMMANDS.items():
         flags = commands.add_parser(name, help=purpose)
         command.add_flags(flags)

@@ -48,13 +48,14 @@ ROOMS: dict[str, set[str]] = {
     "data": {"databases", "prompts"},
     "rewards": {"databases", "prompts"},
     "evaluation": {"rollout", "prompts", "databases", "data", "adapters", "quantized", "run_folders"},
+    "asking": {"rollout", "prompts", "databases", "data", "evaluation"},
     "monitor": {"rollout", "prompts", "databases", "data", "evaluation"},
     "scoring": {"rewards", "prompts", "databases", "data"},
     "export": {"evaluation", "adapters", "quantized"},
     "training": TRAINING,
     "arctic": TRAINING | {"training"},
     "standalone": TRAINING | {"training"},
-    "cli": TRAINING | {"training", "arctic", "standalone", "scoring", "export"},
+    "cli": TRAINING | {"training", "arctic", "standalone", "scoring", "export", "asking"},
 }
 HOST = {"arctic_training", "deepspeed"}
 HEAVY = {"torch", "transformers", "peft", "bitsandbytes", "datasets", "vllm", "matplotlib"} | HOST

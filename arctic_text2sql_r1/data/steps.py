@@ -30,8 +30,6 @@ from types import TracebackType
 from typing import NamedTuple
 from typing import Protocol
 
-from platformdirs import user_cache_path
-
 from arctic_text2sql_r1.data.check import EMPTY
 from arctic_text2sql_r1.data.check import NONDETERMINISTIC
 from arctic_text2sql_r1.data.check import Rejected
@@ -45,12 +43,13 @@ from arctic_text2sql_r1.data.prepare_options import PrepareOptions
 from arctic_text2sql_r1.data.sft import drop_unwritable
 from arctic_text2sql_r1.data.sources.base import OnProgress
 from arctic_text2sql_r1.data.splits import TRAIN
+from arctic_text2sql_r1.data.value_store import cache_folder
 from arctic_text2sql_r1.data.values import ValueIndex
+from arctic_text2sql_r1.data.values import with_values
 from arctic_text2sql_r1.databases.judge import SQLJudge
 from arctic_text2sql_r1.prompts.builder import fit_prompt
 from arctic_text2sql_r1.prompts.builder import load_tokenizer
 from arctic_text2sql_r1.prompts.templates import get_template
-from arctic_text2sql_r1.types import ColumnValues
 from arctic_text2sql_r1.types import Text2SQLExample
 
 _STANDS_IN_FIGURES = (EMPTY, NONDETERMINISTIC)
@@ -163,8 +162,8 @@ class Steps:
     def _with_values_of(self, db_path: str, examples: Examples) -> Examples:
         """Examples over one database. The index of a database that a source built is not worth keeping."""
         is_built = Path(db_path).resolve().is_relative_to((self._options.out / "databases").resolve())
-        kept_in = self._options.cache_dir or user_cache_path("arctic-text2sql-r1") / "values"
         with ExitStack() as stack:
+            kept_in = cache_folder(self._options.cache_dir)
             folder = stack.enter_context(TemporaryDirectory()) if is_built else kept_in
             index = stack.enter_context(ValueIndex.open(db_path, folder))
             return [with_values(example, index, self._options.values_per_column) for example in examples]
@@ -193,10 +192,3 @@ class Steps:
 def with_difficulty(example: Text2SQLExample) -> Text2SQLExample:
     """The example with its query's hardness as difficulty, unless its source has given it one."""
     return example if example.difficulty != "" else replace(example, difficulty=hardness(example.gold_sql))
-
-
-def with_values(example: Text2SQLExample, index: ValueIndex, per_column: int) -> Text2SQLExample:
-    """The example with the values of its database that its question and evidence mention."""
-    found = index.lookup(f"{example.question}\n{example.evidence}", per_column)
-    values = (ColumnValues(table, column, mentions) for (table, column), mentions in found.items())
-    return replace(example, values=tuple(values))

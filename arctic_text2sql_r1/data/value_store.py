@@ -17,11 +17,14 @@ import hashlib
 import os
 import sqlite3
 import tempfile
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+
+from platformdirs import user_cache_path
 
 from arctic_text2sql_r1.data.fingerprints import sampled_digest
 from arctic_text2sql_r1.errors import DataError
@@ -47,10 +50,20 @@ CREATE VIRTUAL TABLE words USING fts5 (
 """
 
 
-def current_store(db_path: str | os.PathLike[str], cache_dir: str | os.PathLike[str]) -> Path:
+def cache_folder(chosen: Path | None) -> Path:
+    """Where stores are kept: in the folder that was chosen (`--cache-dir`), else in the user's own cache."""
+    return chosen or user_cache_path("arctic-text2sql-r1") / "values"
+
+
+def current_store(
+    db_path: str | os.PathLike[str],
+    cache_dir: str | os.PathLike[str],
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Path:
     """The store of a SQLite file below `cache_dir`, built first when there is none or the file has changed since.
 
-    Raises `DataError` when the file is missing, is no database or cannot be indexed.
+    `on_progress` is called with (columns done, all columns) while one is built. Raises `DataError` when the file is
+    missing, is no database or cannot be indexed.
     """
     path = os.path.abspath(db_path)
     try:
@@ -58,7 +71,7 @@ def current_store(db_path: str | os.PathLike[str], cache_dir: str | os.PathLike[
         store = _store_path(path, Path(os.path.abspath(cache_dir)))
         if _state(store) != state:
             store.parent.mkdir(parents=True, exist_ok=True)
-            _build(path, store=store, state=state)
+            _build(path, store=store, state=state, on_progress=on_progress)
     except (OSError, sqlite3.Error) as error:
         raise DataError(
             f"Cannot index the values of '{path}' below '{cache_dir}': {error}. Expected a SQLite file, a folder "
@@ -98,7 +111,7 @@ def _state(store: Path) -> tuple[int, str] | None:
         return None
 
 
-def _build(path: str, store: Path, state: tuple[int, str]) -> None:
+def _build(path: str, store: Path, state: tuple[int, str], on_progress: Callable[[int, int], None] | None) -> None:
     """Write the store beside its place and move it there, so that nobody sees half of one."""
     with tempfile.TemporaryDirectory(dir=store.parent, prefix=f"{store.stem}-") as folder:
         partial = Path(folder) / store.name
@@ -106,7 +119,10 @@ def _build(path: str, store: Path, state: tuple[int, str]) -> None:
             connection.executescript(_SCHEMA)
             connection.execute("ATTACH ? AS source", (read_only_uri(path),))
             connection.execute("BEGIN")
-            for table, column in _columns(path):
+            columns = _columns(path)
+            for done, (table, column) in enumerate(columns):
+                if on_progress is not None:
+                    on_progress(done, len(columns))
                 _copy_values(connection, table=table, column=column)
             connection.execute("INSERT INTO words (words) VALUES ('rebuild')")
             connection.execute("INSERT INTO state VALUES (?, ?)", state)

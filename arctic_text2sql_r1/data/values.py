@@ -11,13 +11,17 @@ the question's text is looked at, never a gold query. What can be found and how 
 import os
 import re
 import unicodedata
+from collections.abc import Callable
 from collections.abc import Iterator
+from dataclasses import replace
 from difflib import SequenceMatcher
 from itertools import pairwise
 from types import TracebackType
 
 from arctic_text2sql_r1.data.value_store import current_store
 from arctic_text2sql_r1.prompts.tables import open_read_only
+from arctic_text2sql_r1.types import ColumnValues
+from arctic_text2sql_r1.types import Text2SQLExample
 
 _CANDIDATES_PER_COLUMN = 20
 _CLOSE = 0.85  # share of a value's characters that stand in the question in one piece. Source: arXiv 2503.02240
@@ -43,9 +47,14 @@ class ValueIndex:
         self._connection = open_read_only(os.fspath(store_path))
 
     @classmethod
-    def open(cls, db_path: str | os.PathLike[str], cache_dir: str | os.PathLike[str]) -> "ValueIndex":
+    def open(
+        cls,
+        db_path: str | os.PathLike[str],
+        cache_dir: str | os.PathLike[str],
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> "ValueIndex":
         """The index of a SQLite file, built below `cache_dir` first if need be; see `value_store.current_store`."""
-        return cls(current_store(db_path, cache_dir))
+        return cls(current_store(db_path, cache_dir, on_progress))
 
     def __enter__(self) -> "ValueIndex":
         return self
@@ -93,6 +102,13 @@ class ValueIndex:
         query = f"SELECT count(*) FROM (SELECT 1 FROM words WHERE words MATCH ? LIMIT {_COMMON_VALUES + 1})"
         (count,) = self._connection.execute(query, (term,)).fetchone()
         return bool(count <= _COMMON_VALUES)
+
+
+def with_values(example: Text2SQLExample, index: ValueIndex, per_column: int = 5) -> Text2SQLExample:
+    """The example with the values of its database that its question and evidence mention."""
+    found = index.lookup(f"{example.question}\n{example.evidence}", per_column)
+    values = (ColumnValues(table, column, mentions) for (table, column), mentions in found.items())
+    return replace(example, values=tuple(values))
 
 
 class _Closeness:

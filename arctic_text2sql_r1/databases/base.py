@@ -89,7 +89,8 @@ class Job:
     which does not depend on how busy the machine is. `compare` is the mode of `compare.py`. `golds` are the golds
     against which a prediction is to be judged, None for a gold query itself: that never shares a connection with a
     prediction, and its answer carries its profile. With `compare_rows` the answer says how many rows a prediction has
-    in common with each gold; "cells", in mode `bird` alone, asks for its Soft-F1 too.
+    in common with each gold; "cells", in mode `bird` alone, asks for its Soft-F1 too. `show_rows` is how many of its
+    first rows a prediction's answer brings along as they are.
     """
 
     database: Database
@@ -99,6 +100,7 @@ class Job:
     compare: str = "default"
     golds: tuple[GoldProfile, ...] | None = None
     compare_rows: CompareRows = False
+    show_rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -110,15 +112,25 @@ class GoldView:
 
 
 @dataclass(frozen=True)
+class ShownRows:
+    """Every column's name, and the first rows of a result in forms that JSON carries (`shown.py`)."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+
+@dataclass(frozen=True)
 class JobResult:
     """One execution, how each of its golds sees it (a gold query: itself), and, of a gold query that ran, its profile.
 
+    `shown` are its first rows, of a prediction that ran and whose job asked for some.
     Without views the execution is the same to all golds: it yielded no rows, or more rows than any of them.
     """
 
     result: ExecutionResult
     views: tuple[GoldView, ...] = ()
     profile: GoldProfile | None = None
+    shown: ShownRows | None = None
 
     def seen_by(self, index: int) -> ExecutionResult:
         """The execution as the gold at `index` sees it."""

@@ -27,6 +27,7 @@ from arctic_text2sql_r1.databases.base import GoldView
 from arctic_text2sql_r1.databases.base import Job
 from arctic_text2sql_r1.databases.base import JobResult
 from arctic_text2sql_r1.databases.process import WorkerProcess
+from arctic_text2sql_r1.databases.shown import parse_shown
 from arctic_text2sql_r1.errors import DataError
 from arctic_text2sql_r1.errors import ExecutionError
 from arctic_text2sql_r1.types import ExecutionResult
@@ -271,11 +272,16 @@ def _parse(message: dict[str, Any], job: Job) -> JobResult:
             f"Cannot read database '{job.database.location}': {message['database_unusable']}. Expected a SQLite file; "
             f"copy or download it again."
         )
-    profile = message["profile"]
+    profile, shown = message["profile"], message["shown"]
     views = tuple(_parse_view(fields) for fields in message["views"])
     if len(views) not in (0, 1 if job.golds is None else len(job.golds)):
         raise ValueError(f"{len(views)} views of {job}")
-    return JobResult(_parse_result(message["result"]), views, None if profile is None else _parse_profile(profile))
+    return JobResult(
+        _parse_result(message["result"]),
+        views,
+        profile=None if profile is None else _parse_profile(profile),
+        shown=None if shown is None else parse_shown(shown),
+    )
 
 
 def _parse_result(fields: dict[str, Any]) -> ExecutionResult:

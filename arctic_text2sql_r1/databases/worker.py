@@ -35,6 +35,7 @@ from arctic_text2sql_r1.databases.base import JobResult
 from arctic_text2sql_r1.databases.compare import SPIDER_MODES
 from arctic_text2sql_r1.databases.compare import RowDigester
 from arctic_text2sql_r1.databases.engines import open_engine
+from arctic_text2sql_r1.databases.shown import ShowingSink
 from arctic_text2sql_r1.databases.soft_f1 import CellDigester
 from arctic_text2sql_r1.databases.spider import PermutationDigester
 from arctic_text2sql_r1.databases.ties import GoldDigester
@@ -72,7 +73,8 @@ def run_job(engine: Engine, job: Job) -> JobResult:
     """Run one job on an open engine and digest its rows."""
     deadline = Deadline(job.timeout_s, job.cpu_limit_s)
     digester = _digester(job)
-    result = engine.execute(job.sql, deadline, digester)
+    showing = ShowingSink(digester, job.show_rows) if job.show_rows > 0 else None
+    result = engine.execute(job.sql, deadline, digester if showing is None else showing)
     if result.status is not ExecutionStatus.OK:
         return JobResult(_with_short_error(result))
     result = replace(
@@ -81,7 +83,8 @@ def run_job(engine: Engine, job: Job) -> JobResult:
         sample_rows=tuple(row[:_SHOWN_COLUMNS] for row in digester.sample_rows),
     )
     if job.golds is not None:
-        return JobResult(result, _views(job.golds, digester) if digester.row_count == result.row_count else ())
+        views = _views(job.golds, digester) if digester.row_count == result.row_count else ()
+        return JobResult(result, views, shown=None if showing is None else showing.shown)
     segments = _tie_segments(engine, digester, deadline) if isinstance(digester, GoldDigester) else None
     itself = GoldProfile(result.row_count, segments, digester.packed_rows() if job.compare_rows else None)
     return JobResult(result, _views((itself,), digester), itself)

@@ -23,6 +23,7 @@ from arctic_text2sql_r1.quantized import NF4
 
 VLLM = "vllm:"
 PAIR = ("baseline", "trained")
+DTYPE_CHOICES = ("auto", *DTYPES, NF4)
 _NAME = re.compile(r"[\w.-]+")
 
 COMPARE_HELP = f"when two results are equal: {', '.join(COMPARE_MODES)} (default: %(default)s)"
@@ -173,7 +174,7 @@ def _add_how(parser: argparse.ArgumentParser) -> None:
     add(
         "--dtype",
         default="auto",
-        choices=("auto", *DTYPES, NF4),
+        choices=DTYPE_CHOICES,
         help="auto: as the device computes best, and an adapter trained over NF4 on NF4; nf4: both models on NF4",
     )
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1 ... (default: %(default)s)")

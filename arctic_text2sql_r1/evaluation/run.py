@@ -35,7 +35,6 @@ from arctic_text2sql_r1.evaluation.knowledge import measure_knowledge
 from arctic_text2sql_r1.evaluation.metrics import Outcome
 from arctic_text2sql_r1.evaluation.models import adapter_fingerprint
 from arctic_text2sql_r1.evaluation.models import find_policy
-from arctic_text2sql_r1.evaluation.options import VLLM
 from arctic_text2sql_r1.evaluation.options import EvaluationOptions
 from arctic_text2sql_r1.evaluation.record import comparison_record
 from arctic_text2sql_r1.evaluation.report import markdown_report
@@ -45,8 +44,8 @@ from arctic_text2sql_r1.evaluation.results import dataset_result
 from arctic_text2sql_r1.evaluation.results import read_datasets
 from arctic_text2sql_r1.evaluation.samplers import Sampler
 from arctic_text2sql_r1.evaluation.samplers import SamplerOptions
+from arctic_text2sql_r1.evaluation.samplers import loaded_or_served
 from arctic_text2sql_r1.evaluation.samplers import open_sampler
-from arctic_text2sql_r1.evaluation.samplers import served_model
 from arctic_text2sql_r1.evaluation.terminal import print_report
 from arctic_text2sql_r1.prompts.templates import get_template
 
@@ -95,14 +94,9 @@ def run_evaluation(options: EvaluationOptions, console: Console | None = None) -
 
 def sampler_options(model: str, options: EvaluationOptions) -> SamplerOptions:
     """How a model is opened and asked: here, or, for `vllm:URL` and `vllm:URL#MODEL`, through that server."""
-    engine: dict[str, Any] = {}
-    if model.startswith(VLLM):
-        url, _, model = model.removeprefix(VLLM).partition("#")
-        engine = dict(engine="vllm", url=url)
-        model = model or served_model(url)
     same = ("template", "num_samples", "temperature", "max_new_tokens", "seed", "parser", "long_prompts")
     loading = ("batch_rows", "base_model", "dtype", "device")
-    return SamplerOptions(model=model, **engine, **{name: getattr(options, name) for name in (*same, *loading)})
+    return SamplerOptions(**loaded_or_served(model), **{name: getattr(options, name) for name in (*same, *loading)})
 
 
 def refuse_dead_adapter(name: str, base_model: str | None) -> None:

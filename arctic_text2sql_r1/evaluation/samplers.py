@@ -22,6 +22,7 @@ from arctic_text2sql_r1.evaluation.models import find_policy
 from arctic_text2sql_r1.evaluation.models import load_policy
 from arctic_text2sql_r1.evaluation.models import require_intact
 from arctic_text2sql_r1.evaluation.models import training_record
+from arctic_text2sql_r1.evaluation.options import VLLM
 from arctic_text2sql_r1.evaluation.predict import PredictSettings
 from arctic_text2sql_r1.prompts.builder import DROP
 from arctic_text2sql_r1.prompts.builder import load_tokenizer
@@ -124,6 +125,17 @@ def sampler_settings(options: SamplerOptions, context_length: int | None) -> Pre
         context_length=context_length,
         long_prompts=options.long_prompts,
     )
+
+
+def loaded_or_served(model: str) -> dict[str, Any]:
+    """The fields of `SamplerOptions` that name a model as users do: a folder, a hub name, vllm:URL or vllm:URL#MODEL.
+
+    Raises what `served_model` does where the server has to be asked.
+    """
+    if not model.startswith(VLLM):
+        return dict(model=model)
+    url, _, name = model.removeprefix(VLLM).partition("#")
+    return dict(model=name or served_model(url), engine="vllm", url=url)
 
 
 def served_model(url: str) -> str:

@@ -33,7 +33,11 @@ def vote(outcomes: Sequence[Outcome], mode: str) -> list[Outcome]:
     return [_chosen(group, mode) for group in by_question(outcomes).values()]
 
 
-def _chosen(candidates: Sequence[Outcome], mode: str) -> Outcome:
+def shared_results(candidates: Sequence[Outcome], mode: str) -> list[list[Outcome]]:
+    """The candidates of one question that may vote, by result: the winning result first, its choice leading each.
+
+    Behind the winner come the others by their votes, ties as in the module's text. Empty where nobody may vote.
+    """
     groups: list[list[Outcome]] = []
     for candidate in candidates:
         if not _votes(candidate):
@@ -43,20 +47,19 @@ def _chosen(candidates: Sequence[Outcome], mode: str) -> Outcome:
             groups.append([candidate])
         else:
             group.append(candidate)
-    if len(groups) == 0:
-        return candidates[0]
-    most = max(len(group) for group in groups)
-    # max takes the first of equals, and groups stand in the order in which their results came up first
-    return max((_likeliest(group) for group in groups if len(group) == most), key=_logprob)
+    # sorted() is stable: among equals what came up first stays first
+    ordered = [sorted(group, key=_logprob, reverse=True) for group in groups]
+    return sorted(ordered, key=lambda group: (len(group), _logprob(group[0])), reverse=True)
+
+
+def _chosen(candidates: Sequence[Outcome], mode: str) -> Outcome:
+    groups = shared_results(candidates, mode)
+    return candidates[0] if len(groups) == 0 else groups[0][0]
 
 
 def _votes(candidate: Outcome) -> bool:
     result = candidate.verdict.result
     return result is not None and result.status is ExecutionStatus.OK
-
-
-def _likeliest(group: Sequence[Outcome]) -> Outcome:
-    return max(group, key=_logprob)
 
 
 def _logprob(candidate: Outcome) -> float:

@@ -100,6 +100,33 @@ def extract_sql(
         return ParsedCompletion(prediction=None, problem=str(unparsable))
 
 
+def extract_thought(text: str, completion_format: str = "think_answer", prefill: str = "") -> str:
+    """What stands before the last closing tag of a thought, without thought tags; for people, nothing is judged by it.
+
+    A thought that is never closed goes on to the end, or to the SQL's tag. Empty for formats that ask for no thought.
+    """
+    layout = get_format(completion_format)
+    if layout.thought is None or layout.answer is None:
+        return ""
+    whole = whole_completion(text, prefill)
+    folded = _folded(whole)
+    ends = [folded.rfind(closing) for _, closing in _THOUGHTS]
+    end = max(ends) if max(ends) >= 0 else folded.find(_folded(layout.answer[0]))
+    thought = whole[:end] if end >= 0 else whole
+    for tag in {tag for tags in _THOUGHTS for tag in tags}:
+        thought = _without(thought, tag)
+    return thought.strip()
+
+
+def _without(text: str, tag: str) -> str:
+    """`text` without a tag in any ASCII case, in linear time."""
+    pieces, start, folded = [], 0, _folded(text)
+    while (found := folded.find(tag, start)) >= 0:
+        pieces.append(text[start:found])
+        start = found + len(tag)
+    return "".join([*pieces, text[start:]])
+
+
 def whole_completion(text: str, prefill: str) -> str:
     """`text` with the prefill in front, unless the policy wrote the prefill once more, as many models do.
 

@@ -94,6 +94,8 @@ class VLLMRolloutEngine:
             completion_request(name, prompt, sampling, place, self.stops) for place, prompt in enumerate(prompts)
         ]
         together = (self.max_batch_rows or PROMPTS_IN_FLIGHT * sampling.num_samples) // sampling.num_samples
+        if len(requests) == 1:  # in this thread, where Ctrl-C breaks it off
+            return [self._group(self.server.complete(requests[0]), sampling)]
         with ThreadPoolExecutor(max_workers=max(1, min(together, len(requests)))) as pool:
             answers = list(pool.map(self.server.complete, requests))  # the first failure cancels what has not begun
         return [self._group(answer, sampling) for answer in answers]

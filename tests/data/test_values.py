@@ -122,6 +122,14 @@ def test_unchanged_database_is_not_indexed_again(database: Path, tmp_path: Path)
     assert current_store(database, tmp_path).stat().st_ino == before.st_ino
 
 
+def test_building_tells_each_column_and_finding_tells_nothing(database: Path, tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    current_store(database, tmp_path, lambda done, columns: told.append((done, columns)))
+    assert len(told) > 1 and told == [(done, len(told)) for done in range(len(told))]
+    current_store(database, tmp_path, lambda done, columns: told.append((done, columns)))
+    assert len(told) == told[0][1]
+
+
 def test_edited_database_is_indexed_again(database: Path) -> None:
     assert looked_up(database, "Atlantis") == {}
     stat = os.stat(database)

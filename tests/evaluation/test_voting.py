@@ -16,6 +16,7 @@ from arctic_text2sql_r1.databases.compare import COMPARE_MODES
 from arctic_text2sql_r1.databases.judge import SQLJudge
 from arctic_text2sql_r1.evaluation.metrics import Outcome
 from arctic_text2sql_r1.evaluation.metrics import judge_predictions
+from arctic_text2sql_r1.evaluation.voting import shared_results
 from arctic_text2sql_r1.evaluation.voting import vote
 from arctic_text2sql_r1.types import Text2SQLExample
 
@@ -122,3 +123,18 @@ def test_votes_without_all_rows_are_refused(outcome: Callable[..., Outcome]) -> 
 def test_each_question_has_its_own_vote(outcome: Callable[..., Outcome]) -> None:
     alone = [outcome(name, correct=right) for name, right in (("a", True), ("b", False), ("c", None))]
     assert vote(alone, "default") == alone
+
+
+def test_results_stand_in_the_order_of_their_votes(
+    elect: Elect, tmp_path: Path, outcome: Callable[..., Outcome]
+) -> None:
+    elect("SELECT 0")  # builds the table
+    example = Text2SQLExample("q", "t", "?", "SELECT 0", str(tmp_path / "t.sqlite"))
+    made = outcome("q", correct=None).prediction
+    sqls = ["SELECT 1", "SELECT 2", "SELECT 3", "SELECT no", "SELECT 1 + 1", "SELECT 3.0", "SELECT 6 / 2"]
+    with SQLJudge(num_workers=1) as judge:
+        predictions = [replace(made, sample=i, prediction=sql) for i, sql in enumerate(sqls)]
+        outcomes = judge_predictions(judge, [example], predictions, compare_rows=True)
+    groups = shared_results(outcomes, "default")
+    assert [[one.prediction.sample for one in group] for group in groups] == [[2, 5, 6], [1, 4], [0]]
+    assert shared_results(outcomes[3:4], "default") == []

@@ -10,6 +10,7 @@ import pytest
 from arctic_text2sql_r1.prompts.formats import COMPLETION_FORMATS
 from arctic_text2sql_r1.prompts.formats import ParsedCompletion
 from arctic_text2sql_r1.prompts.formats import extract_sql
+from arctic_text2sql_r1.prompts.formats import extract_thought
 from arctic_text2sql_r1.prompts.formats import render_completion
 from arctic_text2sql_r1.prompts.formats import whole_completion
 
@@ -255,3 +256,25 @@ def test_a_fence_is_read_by_the_language_it_names(text: str, strict: str | None,
 def test_an_answer_inside_a_thought_of_another_name_is_not_run(word: str) -> None:
     text = f"<{word}>as <answer>SELECT 2</answer> shows</{word}>"
     assert extract_sql(text, parser="lenient").prediction is None
+
+
+@pytest.mark.parametrize(
+    ("text", "prefill", "thought"),
+    [
+        ("<think>\na\nb\n</think><answer>SELECT 1</answer>", "", "a\nb"),
+        ("a</think><answer>SELECT 1</answer>", "<think>", "a"),
+        ("a</think><answer>SELECT 1</answer>", "", "a"),
+        ("<THINK>a</Think> <answer>SELECT 1</answer>", "", "a"),
+        ("<think>a <reasoning>b</reasoning> <think>c</think> d", "", "a b c"),
+        ("a <answer>SELECT 1</answer>", "", "a"),
+        ("<think>a, and never", "", "a, and never"),
+        ("", "<think>", ""),
+    ],
+)
+def test_the_thought_is_read_without_its_tags(text: str, prefill: str, thought: str) -> None:
+    assert " ".join(extract_thought(text, prefill=prefill).split()) == " ".join(thought.split())
+
+
+@pytest.mark.parametrize("name", ["plain", "fenced"])
+def test_formats_that_ask_for_no_thought_have_none(name: str) -> None:
+    assert extract_thought("words\n```sql\nSELECT 1\n```", name) == ""

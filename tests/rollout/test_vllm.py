@@ -6,7 +6,10 @@
 The server here is `fake_vllm.py`; a real one stands in `tests/vllm/`. The adapter's way there: `test_vllm_adapter.py`.
 """
 
+import os
+import signal
 import socket
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -181,3 +184,12 @@ def test_a_distribution_from_which_nothing_can_be_told_does_not_pass(
     monkeypatch.setattr("tests.rollout.fake_vllm.LOGITS", [0.0] * 8)
     with pytest.raises(RolloutError, match="0.000 nats apart at temperature 1 and 0.000 at 0.5"):
         check_logprobs(VLLMServer(fake_vllm.url, timeout_s=20), "base", prompt=[5])
+
+
+def test_ctrl_c_does_not_wait_for_the_server(make_engine: MakeEngine, fake_vllm: FakeVLLM) -> None:
+    fake_vllm.delays_s = [10.0]
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        make_engine().generate([[5]], SAMPLING)
+    assert time.monotonic() - started < 5
