@@ -9,6 +9,7 @@ error. Which base model belongs to an adapter is found in `evaluation/models.py`
 
 import hashlib
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from arctic_text2sql_r1.errors import ModelError
 
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
+# PEFT imports bitsandbytes, which warns of a kernel for CPUs that is not installed; `quantized.py` switches it off.
+logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
 # What PEFT notes about the file rather than about the adapter.
 NOTES = ("auto_mapping", "base_model_name_or_path", "inference_mode", "peft_version", "revision")
 
