@@ -79,11 +79,15 @@ class GRPOTrainer(SFTTrainer, GRPOSteps):
         self.engine = make_engine(self, policy_adapter, **weight_access(self))
         self.build_learner()
         self.tracking = Tracking(self, self.metrics.faults)
+        self._continue_position()
+        if self.global_rank == 0:
+            begin_logs(self)
+
+    def _continue_position(self) -> None:
+        """As `continue_position`, in the framework's counters."""
         self.train_batch_idx = self.continue_position()
         # The framework would skip batches by its own count, which is wrong for several updates per rollout.
         self.is_resume = False
-        if self.global_rank == 0:
-            begin_logs(self)
 
     def load_second_model(self) -> Any:
         """The frozen reference of full fine-tuning."""

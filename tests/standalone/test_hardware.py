@@ -25,7 +25,7 @@ A100_40, A100_80 = gpu(39.4, (8, 0)), gpu(79.2, (8, 0))
 @pytest.mark.parametrize(
     ("device", "dtype", "four_bit", "size", "completions", "tokens"),
     [
-        (CPU, "fp32", False, "", 16, 2048),
+        (CPU, "fp32", False, "", 512, 4096),
         (gpu(7.6, (6, 1)), "fp16", True, "0.5B", 32, 2048),
         (T4, "fp16", True, "1.5B", 64, 4096),
         (gpu(15.8, (7, 0)), "fp16", True, "1.5B", 64, 4096),

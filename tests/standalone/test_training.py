@@ -20,6 +20,7 @@ from safetensors.torch import load_file
 from arctic_text2sql_r1.evaluation.models import load_policy
 from arctic_text2sql_r1.monitor.run_facts import read_run_facts
 from arctic_text2sql_r1.run_folders import RunFolder
+from arctic_text2sql_r1.standalone.__main__ import main
 from arctic_text2sql_r1.standalone.trainer import StandaloneTrainer
 from arctic_text2sql_r1.standalone.trainer import train
 from tests.arctic.toy_project import REPOSITORY
@@ -44,11 +45,11 @@ def trained(folder: Path, run: str = "run_1") -> dict[str, torch.Tensor]:
     return found
 
 
-def start(recipe: dict[str, Any], folder: Path, *flags: str) -> "subprocess.Popen[str]":
+def start(recipe: dict[str, Any], folder: Path) -> "subprocess.Popen[str]":
     """The module's command on the recipe, in a process that cannot import ArcticTraining or DeepSpeed."""
     (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe))
     return subprocess.Popen(
-        [sys.executable, "-c", WITHOUT_THE_HOST, "recipe.yaml", *flags],
+        [sys.executable, "-c", WITHOUT_THE_HOST, "recipe.yaml"],
         cwd=folder,
         env=dict(os.environ, PYTHONPATH=os.pathsep.join([str(folder), str(REPOSITORY)])),
         stdout=subprocess.PIPE,
@@ -157,11 +158,25 @@ def test_what_other_commands_read_is_there(toy_recipe: dict[str, Any], toy_model
     assert (tmp_path / "training_metrics.png").stat().st_size > 10_000
 
 
-def test_a_plan_takes_the_place_of_the_recipes_sizes(toy_recipe: dict[str, Any], tmp_path: Path) -> None:
-    command = start(toy_recipe, tmp_path, "--plan", "--set", "exit_iteration=1", "--set", "num_samples_per_prompt=2")
-    output, errors = command.communicate(timeout=120)
-    assert command.returncode == 0, errors
+def test_a_plan_takes_the_place_of_the_recipes_sizes(
+    toy_recipe: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(toy_recipe))
+    flags = ["--plan", "--set", "exit_iteration=1", "--set", "micro_batch_size=4"]
+    monkeypatch.setattr(sys, "argv", ["standalone", str(tmp_path / "recipe.yaml"), *flags])
+    assert main() == 0
+    output = capsys.readouterr().out
     assert "[plan] computes in fp32, base weights in fp32, adapter in fp32" in output
     assert "[grpo] not used by the standalone loop: code, data.cache_dir, data.num_proc, deepspeed, logger" in output
-    assert "[grpo] 4 prompts x 2 samples x 1 ranks = 8 completions per update" in output
+    assert "[grpo] 4 prompts x 8 samples x 1 ranks = 32 completions per update" in output
     assert "step 1/1 | reward" in output
+
+
+def test_an_error_is_one_line_without_traceback(
+    toy_recipe: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump({**toy_recipe, "epoch": 3}))
+    monkeypatch.setattr(sys, "argv", ["standalone", str(tmp_path / "recipe.yaml")])
+    assert main() == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("TrainingError: Recipe '") and "unknown key 'epoch'" in line
