@@ -19,6 +19,9 @@ from arctic_text2sql_r1.errors import ModelError
 # What models hand to every attention function and ours have no use for; anything else that is set changes scores.
 _IGNORED = {"position_ids", "cache_position", "use_cache", "is_causal", "output_attentions", "output_hidden_states"}
 
+# What layers may be called in a configuration. `sliding_attention` tells its function how far it sees.
+_LAYERS = {"full_attention", "sliding_attention"}
+
 
 @contextmanager
 def attention_mode(model: torch.nn.Module, name: str, function: Callable[..., Any]) -> Iterator[None]:
@@ -42,17 +45,26 @@ def attention_mode(model: torch.nn.Module, name: str, function: Callable[..., An
             config._attn_implementation = own
 
 
-def plain_scale(doing: str, module: Any, query: torch.Tensor, attention_mask: Any, options: dict[str, Any]) -> float:
-    """The factor of an attention layer's scores; `options` are the keyword arguments it came with.
+def other_layers(model: Any) -> str | None:
+    """A reason when the model has layers that are neither full attention nor attention over a window."""
+    kinds = set(getattr(model.config.get_text_config(), "layer_types", None) or ()) - _LAYERS
+    return f"it has layers of other kinds: {', '.join(sorted(kinds))}" if len(kinds) > 0 else None
 
-    Raises `ModelError` for a layer that wants more than queries, keys, values and a scale; `doing` opens the message.
+
+def plain_scale(
+    doing: str, module: Any, query: torch.Tensor, attention_mask: Any, options: dict[str, Any]
+) -> tuple[float, int | None]:
+    """The factor of an attention layer's scores, and its window: the tokens that one sees, itself and those before.
+
+    None sees all. `options` are the keyword arguments that the layer came with, which are all that flash attention is
+    told of a window as well. Raises `ModelError` for a layer that wants anything else; `doing` opens the message.
     """
     left = dict(options)
-    scaling, dropout = left.pop("scaling", None), left.pop("dropout", 0.0)
+    scaling, dropout, window = left.pop("scaling", None), left.pop("dropout", 0.0), left.pop("sliding_window", None)
     unknown = sorted(name for name, option in left.items() if option is not None and name not in _IGNORED)
     if len(unknown) > 0 or dropout or attention_mask is not None:
         raise ModelError(
-            f"{doing} in {type(module).__name__}: its attention wants more than keys, values and a scale "
+            f"{doing} in {type(module).__name__}: its attention wants more than keys, values, a scale and a window "
             f"({', '.join(unknown) or 'a mask or dropout'})."
         )
-    return float(query.shape[-1] ** -0.5 if scaling is None else scaling)
+    return float(query.shape[-1] ** -0.5 if scaling is None else scaling), window

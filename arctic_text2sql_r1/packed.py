@@ -24,6 +24,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from torch.nn.utils.rnn import pad_sequence
 
 from arctic_text2sql_r1.attention import attention_mode
+from arctic_text2sql_r1.attention import other_layers
 from arctic_text2sql_r1.attention import plain_scale
 from arctic_text2sql_r1.batch import MicroBatch
 from arctic_text2sql_r1.batch import TrainingRow
@@ -148,7 +149,7 @@ def packed_attention(
     Raises `ModelError` where plain causal attention is not meant.
     """
     layout = options.pop("layout", None)
-    scale = plain_scale("Training on packed groups", module, query, attention_mask, options)
+    scale, window = plain_scale("Training on packed groups", module, query, attention_mask, options)
     if layout is None:
         raise ModelError(f"Training on packed groups in {type(module).__name__}: the layout did not reach its layers.")
     sizes = [size for prompt, completions in layout.groups for size in (prompt, sum(completions))]
@@ -157,7 +158,7 @@ def packed_attention(
     attended: list[torch.Tensor] = []
     for index, (_, completions) in enumerate(layout.groups):
         prompt, written = 2 * index, 2 * index + 1
-        attended.append(_attend_prompt(queries[prompt], keys[prompt], values[prompt], scale))
+        attended.append(_attend_prompt(queries[prompt], keys[prompt], values[prompt], scale, window))
         if len(completions) > 0:
             key, value = (
                 torch.cat(
@@ -165,7 +166,9 @@ def packed_attention(
                 )
                 for part in (keys, values)
             )  # (G, P + T, K, D)
-            attended += _attend_completions(_padded(queries[written], completions), key, value, completions, scale)
+            query = _padded(queries[written], completions)
+            rows = _attention(query, key, value, _seen(query.shape[1], key.shape[1], window, query.device), scale)
+            attended += [row[:length] for row, length in zip(rows.unbind(), completions, strict=True)]
     return torch.cat(attended).unsqueeze(0), None
 
 
@@ -174,22 +177,20 @@ def _padded(tokens: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
     return pad_sequence(tokens.split(list(lengths)), batch_first=True)
 
 
-def _attend_prompt(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float) -> torch.Tensor:
+def _attend_prompt(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float, window: int | None
+) -> torch.Tensor:
     """(P, H, D), (P, K, D) twice to (P, H, D)."""
-    return _attention(query.unsqueeze(0), key.unsqueeze(0), value.unsqueeze(0), None, scale)[0]
+    length = query.shape[0]
+    mask = None if window is None or length <= window else _seen(length, length, window, query.device)
+    return _attention(query.unsqueeze(0), key.unsqueeze(0), value.unsqueeze(0), mask, scale)[0]
 
 
-def _attend_completions(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, lengths: Sequence[int], scale: float
-) -> list[torch.Tensor]:
-    """(G, T, H, D), (G, P + T, K, D) twice to one (length, H, D) for each completion.
-
-    Padding stands behind a completion, so the causal mask hides it.
-    """
-    steps, width = query.shape[1], key.shape[1]
-    mask = torch.ones(steps, width, dtype=torch.bool, device=query.device).tril(width - steps)
-    attended = _attention(query, key, value, mask, scale)
-    return [row[:length] for row, length in zip(attended.unbind(), lengths, strict=True)]
+def _seen(steps: int, width: int, window: int | None, device: torch.device) -> torch.Tensor:
+    """(steps, width), true where one of the last `steps` of `width` tokens sees another: no later one, and no more
+    than `window` in all. Padding stands behind a completion, so that this hides it."""
+    seen = torch.ones(steps, width, dtype=torch.bool, device=device).tril(width - steps)
+    return seen if window is None else seen.triu(width - steps - window + 1)
 
 
 def _attention(
@@ -226,6 +227,8 @@ def why_not_packed(model: Any) -> str | None:
     Tries: two prompts with completions of several lengths must get the log-probabilities that padded rows get. Makes
     the same number of forward passes on every rank.
     """
+    if (reason := other_layers(model)) is not None:
+        return reason
     prompts = [(1, 2, 3, 4), (5, 6)]
     rows = [
         TrainingRow(prompt, tuple(range(7 + length, 7 + 2 * length)), 0.0, True)

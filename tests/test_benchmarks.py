@@ -119,6 +119,28 @@ def test_recipe_for_3b_is_computed_to_fit_24_gigabytes(monkeypatch: pytest.Monke
     assert memory.rollout_bytes(memory.QWEN["3B"], memory.RECIPE) < 24e9
 
 
+# Numbers trained, and the GPU that the recipe names: 8 GB, 24 GB, 2 x 24 GB of 40, 16 GB, 80 GB.
+RECIPES_ON_GPUS = {
+    "recipes/rl-text2sql.yaml": (28 * 16 * (2 * 2 * 1536 + 2 * (1536 + 256)), 8),
+    "grpo-qwen-3b.yaml": (36 * 16 * (4 * 2048 + 2 * (2048 + 256) + 3 * (2048 + 11_008)), 24),
+    "recipes/composite-llama-8b.yaml": (32 * 256 * (4 * 4096 + 2 * (4096 + 1024) + 3 * (4096 + 14_336)), 24),
+    "recipes/sql-rlvr-grpo.yaml": (36 * 32 * (2 * (2560 + 4096) + 2 * (2560 + 1024) + 3 * (2560 + 9728)), 24),
+    "recipes/gemma-multi-reward.yaml": (26 * 16 * (2 * (1152 + 1024) + 2 * (1152 + 256) + 3 * (1152 + 6912)), 16),
+    "recipes/paper-7b-full.yaml": (
+        2 * 152_064 * 3584 + 28 * 3584 * (2 * 3584 + 2 * 512 + 3 * 18_944),
+        80,
+    ),
+}
+
+
+def test_every_recipe_fits_the_gpu_that_it_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    cases = {case["recipe"]: case for case in importlib.import_module("recipe_memory").computed()}
+    assert {name: case["trained"] for name, case in cases.items()} == {n: t for n, (t, _) in RECIPES_ON_GPUS.items()}
+    for name, (_, gigabytes) in RECIPES_ON_GPUS.items():
+        assert max(cases[name]["training_gb"], cases[name]["rollout_gb"]) < 0.9 * gigabytes
+
+
 def test_our_side_of_the_step_benchmark_writes_and_trains_every_token(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,12 +35,20 @@ SHAPES = dict(
 )
 
 
+# A window shorter than prompts and completions, in one layer of two.
+WINDOWS: dict[str, dict[str, Any]] = {
+    "Gemma3": dict(layer_types=["sliding_attention", "full_attention"], sliding_window=4, query_pre_attn_scalar=8),
+    "Mistral": dict(sliding_window=4),
+}
+
+
 def tiny(architecture: str = "Qwen2", **options: Any) -> Any:
     """A random model whose distributions are far from uniform; four query heads share two key-value heads."""
     import transformers
 
     torch.manual_seed(0)
-    config = getattr(transformers, f"{architecture}Config")(**{**SHAPES, **options})
+    config_class = getattr(transformers, architecture + ("TextConfig" if architecture == "Gemma3" else "Config"))
+    config = config_class(**{**SHAPES, **WINDOWS.get(architecture, {}), **options})
     return getattr(transformers, f"{architecture}ForCausalLM")(config).eval()
 
 
@@ -84,7 +92,7 @@ def scored(model: Any, rows: list[TrainingRow], packed: bool) -> tuple[torch.Ten
 
 
 @pytest.mark.parametrize("lora", [False, True])
-@pytest.mark.parametrize("architecture", ["Qwen2", "Qwen3", "Llama"])
+@pytest.mark.parametrize("architecture", ["Qwen2", "Qwen3", "Llama", "Gemma3", "Mistral"])
 def test_packed_rows_get_the_values_and_gradients_of_padded_rows(architecture: str, lora: bool) -> None:
     model = with_lora(tiny(architecture)) if lora else tiny(architecture)
     found, found_gradient = scored(model, ragged_rows(), packed=True)
@@ -111,6 +119,29 @@ def test_half_precision_stays_close() -> None:
     assert found.dtype == torch.float32
     assert float((found - expected).abs().mean()) < 0.05
     assert float((gradient - expected_gradient).norm() / expected_gradient.norm()) < 0.1
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("architecture", ["Qwen2", "Qwen3", "Llama", "Gemma3"])
+def test_logprobs_are_those_of_a_plain_pass_over_each_row_alone(architecture: str, packed: bool) -> None:
+    model = tiny(architecture)
+    found, _ = scored(model, ragged_rows(), packed=packed)
+    for logprobs, row in zip(found, ragged_rows(), strict=True):
+        ids = torch.tensor([[*row.prompt_ids, *row.completion_ids]])
+        logits = model(input_ids=ids, use_cache=False).logits[0, len(row.prompt_ids) - 1 : -1]
+        targets = ids[0, len(row.prompt_ids) :, None]
+        expected = torch.log_softmax(logits / 0.7, dim=-1).gather(1, targets).squeeze(1)
+        torch.testing.assert_close(logprobs[: len(expected)], expected.detach(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("window", [1, 2, 8, 64])
+def test_a_window_of_any_size_is_the_models_own(window: int) -> None:
+    model = tiny("Mistral", sliding_window=window)
+    found, _ = scored(model, ragged_rows(), packed=True)
+    expected, _ = scored(model, ragged_rows(), packed=False)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    everything, _ = scored(tiny("Mistral", sliding_window=None), ragged_rows(), packed=True)
+    assert torch.equal(found, everything) == (window == 64), "a window that is shorter than a row changes it"
 
 
 def test_a_prompt_stands_once_and_no_token_predicts_nothing() -> None:
@@ -165,16 +196,22 @@ def test_packing_loses_no_row_and_leaves_out_what_teaches_nothing() -> None:
         assert sorted(id(row) for part in parts for row in part) == sorted(map(id, rows))
 
 
-@pytest.mark.parametrize("architecture", ["Qwen2", "Qwen3", "Llama"])
+@pytest.mark.parametrize("architecture", ["Qwen2", "Qwen3", "Llama", "Gemma3", "Mistral"])
 def test_common_models_can_be_packed(architecture: str) -> None:
     assert why_not_packed(with_lora(tiny(architecture))) is None
 
 
-def test_a_model_whose_layers_forget_is_not_packed_and_keeps_its_attention() -> None:
-    model = tiny("Mistral", sliding_window=16)
+def test_a_model_that_caps_its_scores_is_not_packed_and_keeps_its_attention() -> None:
+    model = tiny("Gemma2", final_logit_softcapping=None)
     before = model.config._attn_implementation
-    assert "sliding_window" in str(why_not_packed(model))
+    assert "softcap" in str(why_not_packed(model))
     assert model.config._attn_implementation == before
+
+
+def test_layers_of_a_kind_that_is_not_known_are_not_packed() -> None:
+    model = tiny()
+    model.config.layer_types = ["full_attention", "chunked_attention"]
+    assert why_not_packed(model) == "it has layers of other kinds: chunked_attention"
 
 
 def test_a_model_that_drops_the_layout_is_not_packed() -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from arctic_text2sql_r1.attention import other_layers
 from arctic_text2sql_r1.errors import ModelError
 from arctic_text2sql_r1.rollout.sampling import draw
 from arctic_text2sql_r1.rollout.shared_prefix import SharedPrefixCache
@@ -91,11 +92,13 @@ def decode(model: Any, batch: DecodeBatch) -> tuple[list[list[int]], list[list[f
 
 def _prefill(model: Any, input_ids: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, Any]:
     """Logits (B, V) after each prompt and the prompts' cache."""
+    from transformers import DynamicCache
+
     output = model(
         input_ids=input_ids,
         attention_mask=mask,
         position_ids=(mask.cumsum(dim=1) - 1).clamp(min=0),
-        past_key_values=_plain_cache(model),
+        past_key_values=DynamicCache(),  # without the configuration, so that no layer forgets
         use_cache=True,
         logits_to_keep=1,
     )
@@ -163,9 +166,9 @@ class _Steps:
 def why_not(model: Any, token_ids: Sequence[int], synced: bool) -> str | None:
     """Why `decode` cannot be trusted with this model, None when it can.
 
-    Asks for a plain growing cache in every layer, then tries: a few greedy tokens after two prompts of unequal length
-    must have the log-probabilities that one uncached pass over them gives. `token_ids` are any few ordinary tokens.
-    Makes the same number of forward passes on every rank.
+    Asks for attention over everything before or a window of it in every layer, then tries: a few greedy tokens after
+    two prompts of unequal length must have the log-probabilities that one uncached pass over them gives. `token_ids`
+    are any few ordinary tokens. Makes the same number of forward passes on every rank.
     """
     found = _structural_obstacle(model)
     if found is not None:
@@ -208,6 +211,7 @@ def _structural_obstacle(model: Any) -> str | None:
     from transformers import DynamicCache
     from transformers import PreTrainedModel
     from transformers.cache_utils import DynamicLayer
+    from transformers.cache_utils import DynamicSlidingWindowLayer
 
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
     if not isinstance(base, PreTrainedModel):
@@ -221,13 +225,7 @@ def _structural_obstacle(model: Any) -> str | None:
     )
     if len(missing) > 0:
         return f"the forward pass of {type(base).__name__} takes no {', '.join(sorted(missing))}"
-    cache = _plain_cache(model)
-    if type(cache) is not DynamicCache or any(type(layer) is not DynamicLayer for layer in cache.layers):
-        return "some of its layers keep a sliding window or a state of another kind"
-    return None
-
-
-def _plain_cache(model: Any) -> Any:
-    from transformers import DynamicCache
-
-    return DynamicCache(config=model.config)
+    cache = DynamicCache(config=model.config)
+    if any(type(layer) not in (DynamicLayer, DynamicSlidingWindowLayer) for layer in cache.layers):
+        return "some of its layers keep a state of another kind than keys and values"
+    return other_layers(model)

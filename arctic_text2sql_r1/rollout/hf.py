@@ -4,8 +4,9 @@
 """Rollouts by the training model itself, in the training process: no server, no second engine.
 
 The prompts of a batch are read once and their caches shared by their completions (`decode.py`), with the adapter
-merged where that changes nothing (`merged.py`). A model that cannot be decoded so, because its layers forget or its
-attention is its own, goes through transformers' `generate` instead; that is found by trying, not by name.
+merged where that changes nothing (`merged.py`). A model that cannot be decoded so, because its layers keep a state of
+another kind or its attention is its own, goes through transformers' `generate` instead; that is found by trying, not
+by name.
 
 The model's own generation config is ignored except for its end-of-sequence ids: instruction-tuned checkpoints ship
 top-k, top-p and repetition penalties that would make the sampling distribution differ from the one that is trained.

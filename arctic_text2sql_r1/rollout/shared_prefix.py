@@ -82,12 +82,17 @@ class SharedPrefixLayer:
         if groups is not None:
             self.prefix = [part.index_select(0, groups) for part in self.prefix]
 
-    def attend(self, query: torch.Tensor, scaling: float) -> torch.Tensor:
-        """Attention of (N, K * R, 1, D) queries over prefix and suffix: (N, 1, K * R, D)."""
+    def attend(self, query: torch.Tensor, scaling: float, window: int | None = None) -> torch.Tensor:
+        """Attention of (N, K * R, 1, D) queries over the last `window` columns of prefix and suffix: (N, 1, K * R, D).
+
+        Prompts are padded on the left, so that a column is as far from every row's newest token. None: all columns.
+        """
         layout = self.layout
         assert layout is not None
-        prefix_keys, prefix_values = self.prefix
-        suffix_keys, suffix_values = (part[:, :, : self.length] for part in self.suffix)
+        columns = self.prefix[0].shape[2]
+        first = 0 if window is None else max(0, columns + self.length - window)
+        prefix_keys, prefix_values = (part[:, :, first:] for part in self.prefix)
+        suffix_keys, suffix_values = (part[:, :, max(0, first - columns) : self.length] for part in self.suffix)
         rows, heads, _, size = query.shape
         shared, length = prefix_keys.shape[1], prefix_keys.shape[2]
         own = query.reshape(rows, shared, heads // shared, size) * scaling  # (N, K, R, D)
@@ -95,7 +100,7 @@ class SharedPrefixLayer:
         grouped = layout.by_group(own).transpose(1, 2).flatten(2, 3)  # (B, K, W * R, D)
         scores = grouped @ prefix_keys.transpose(-1, -2)  # (B, K, W * R, P)
         if self.prompt_bias is not None:
-            scores = scores + self.prompt_bias.to(scores.dtype)
+            scores = scores + self.prompt_bias[..., first:].to(scores.dtype)
         scores = torch.cat([scores, own_scores.flatten(2, 3)], dim=-1)
         weights = torch.softmax(scores, dim=-1, dtype=torch.float32).to(query.dtype)
         seen = weights[..., :length] @ prefix_values  # (B, K, W * R, D)
@@ -144,7 +149,7 @@ class SharedPrefixCache:
 
     @property
     def is_sliding(self) -> list[bool]:
-        """No layer forgets."""
+        """No layer forgets: one with a window is kept whole, and reads its end."""
         return [False] * len(self.layers)
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
@@ -168,12 +173,12 @@ def shared_prefix_attention(
     module: Any, query: torch.Tensor, key: Any, value: Any, attention_mask: Any, **options: Any
 ) -> tuple[torch.Tensor, None]:
     """The attention function of transformers' interface. Raises `ModelError` where plain attention is not meant."""
-    scale = plain_scale("Decoding with a shared prefix", module, query, attention_mask, options)
+    scale, window = plain_scale("Decoding with a shared prefix", module, query, attention_mask, options)
     if query.shape[2] != 1 or key is not value:
         raise ModelError(
             f"Decoding with a shared prefix in {type(module).__name__}: it reads several positions at once."
         )
-    return key.attend(query, scale), None
+    return key.attend(query, scaling=scale, window=window), None
 
 
 def shared_prefix_mode(model: torch.nn.Module) -> AbstractContextManager[None]:

@@ -1,9 +1,8 @@
 # Copyright 2026 The arctic-text2sql-r1 authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What `text2sql-r1 prepare` writes, trained on by the real command line: GRPO, and supervised training before it."""
+"""What `text2sql-r1 prepare` writes, trained on by the real command line, and its messages through the cache."""
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -32,10 +31,6 @@ def small(recipe: dict[str, Any], model: Path) -> dict[str, Any]:
     recipe.update(gradient_accumulation_steps=4, exit_iteration=2)
     recipe["data"]["num_proc"] = 1
     return recipe
-
-
-def metrics(file: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in file.read_text().splitlines()]
 
 
 def test_a_prepared_folder_trains_two_updates(
@@ -103,23 +98,3 @@ def test_messages_of_a_template_that_has_changed_since_are_refused(
     monkeypatch.setitem(templates._TEMPLATES, "plain", changed)
     with pytest.raises(ValueError, match="The template 'plain' has changed since"):
         messages()
-
-
-def test_supervised_training_and_grpo_train_one_adapter_in_turn(
-    run_recipe: Callable[..., Any], toy_model: Path, tmp_path: Path
-) -> None:
-    prepare(tmp_path / "spider-plain", *OWN, "--template", "plain", "--for", "sft", "--dev-share", 0.3)
-    first = small(load_recipe("recipes/sql-rlvr-sft.yaml", tmp_path), toy_model)
-    run = run_recipe(first)
-    assert run.code == 0, run.output[-3000:]
-    assert [row["iter"] for row in metrics(tmp_path / "sft-metrics.jsonl")] == [1, 2]
-
-    second = small(load_recipe("recipes/sql-rlvr-grpo.yaml", tmp_path), toy_model)
-    run = run_recipe(second)
-    assert run.code == 0, run.output[-3000:]
-    rows = metrics(tmp_path / "grpo-metrics.jsonl")
-    assert [row["iter"] for row in rows] == [1, 2]
-    assert rows[0]["kl"] == 0, "the reference is the adapter of stage 1, from which stage 2 starts"
-    record = json.loads((tmp_path / "grpo" / "run_1" / "last" / "text2sql_r1.json").read_text())
-    assert record["starting_adapter"] == str((tmp_path / "sft" / "global_step_2").resolve())
-    assert record["template"] == "plain"

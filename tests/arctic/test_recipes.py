@@ -15,6 +15,7 @@ from arctic_text2sql_r1.errors import ModelError
 from tests.arctic.toy_project import PROJECT
 from tests.arctic.toy_project import TRAINING_DATA
 from tests.arctic.toy_project import load_recipe
+from tests.tiny_architectures import build_tiny
 
 RECIPES = sorted(str(path.relative_to(PROJECT)) for path in [*PROJECT.glob("*.yaml"), *PROJECT.glob("recipes/*.yaml")])
 
@@ -28,28 +29,87 @@ def parse(recipe: dict[str, Any]) -> Any:
     return get_config(recipe)
 
 
-def test_the_three_promised_recipes_exist() -> None:
+def test_the_promised_recipes_exist() -> None:
+    systems = ("rl-text2sql", "composite-llama-8b", "sql-rlvr-sft", "sql-rlvr-grpo", "gemma-multi-reward")
     assert {"sft-tiny.yaml", "grpo-tiny.yaml", "grpo-qwen-3b.yaml"} <= set(RECIPES)
+    assert {f"recipes/{name}.yaml" for name in (*systems, "paper-7b-full")} <= set(RECIPES)
+
+
+# What the described systems and the published recipe name, by its place in the recipe. Prompts are of one rank.
+PROMISED: dict[str, dict[str, Any]] = {
+    "rl-text2sql": dict(
+        preset_name="grpo", model__type="quantized", model__dtype__name="BF16", rewards__0__name="granular",
+        model__peft_config__target_modules=["q_proj", "k_proj", "v_proj", "o_proj"], data__template="plain",
+        checkpoint__0__save_every_n_epochs=1, checkpoint__0__keep_last=1, checkpoint__0__auto_resume=True,
+    ),
+    "composite-llama-8b": dict(
+        model__type="quantized", model__peft_config__r=256, model__peft_config__lora_alpha=128, micro_batch_size=8,
+        num_samples_per_prompt=4, epochs=3, kl_coef=0.1, optimizer__learning_rate=2e-4, rewards__0__name="composite",
+        rewards__0__options=dict(syntax_weight=0.2, execution_weight=0.6, semantic_weight=0.2), wandb__enable=False,
+    ),
+    "sql-rlvr-sft": dict(model__peft_config__r=32, data__sources__0__type="text2sql_messages"),
+    "sql-rlvr-grpo": dict(rewards__0__name="f1", starting_adapter__name="global_step_3", data__template="plain"),
+    "gemma-multi-reward": dict(
+        model__type="policy", model__dtype__name="BF16", num_samples_per_prompt=4, max_new_tokens=768,
+        data__max_length=256 + 768, epochs=2, train_iters=50, optimizer__learning_rate=5e-6,
+        optimizer__betas=(0.9, 0.99), optimizer__weight_decay=0.1, scheduler__name="cosine",
+        scheduler__warmup_ratio=0.1, deepspeed__gradient_clipping=0.1, data__template="solution",
+        rewards__0__name="format_exact", rewards__1__name="format_approximate", rewards__2__name="answer_match",
+    ),
+    "paper-7b-full": dict(
+        micro_batch_size=256 // 8, num_samples_per_prompt=16, updates_per_inner_epoch=2, temperature=0.8,
+        kl_coef=0.001, clip_range=0.2, optimizer__learning_rate=1e-6, model__peft_config=None,
+        data__template="arctic_prefill/omnisql", rewards__0__name="execution",
+    ),
+}  # fmt: skip
+
+
+def at(config: Any, place: str) -> Any:
+    """What stands at a place such as `rewards__0__name` of a config."""
+    for step in place.split("__"):
+        if isinstance(config, list):
+            config = config[int(step)]
+        else:
+            config = config[step] if isinstance(config, dict) else getattr(config, step)
+    return config
+
+
+@pytest.fixture(scope="module")
+def long_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model made for as many tokens as any recipe wants."""
+    return build_tiny("qwen2", tmp_path_factory.mktemp("models") / "qwen2")
 
 
 @pytest.mark.usefixtures("one_rank")
 @pytest.mark.parametrize("name", RECIPES)
-def test_recipe_is_accepted_by_the_config_classes(name: str, toy_model: Path, tmp_path: Path) -> None:
+def test_recipe_is_accepted_with_every_value_it_promises(
+    name: str, long_model: Path, prepared: Path, tmp_path: Path
+) -> None:
     recipe = load_recipe(name, tmp_path)
-    recipe["model"]["name_or_path"] = str(toy_model)
-    put_in_place(recipe, tmp_path)
+    recipe["model"]["name_or_path"] = str(long_model)
+    put_in_place(recipe, prepared)
     config = parse(recipe)
-    assert config.type == recipe["type"]
+    promised = PROMISED.get(Path(name).stem, {})
+    assert {place: at(config, place) for place in promised} == promised
 
 
-def put_in_place(recipe: dict[str, Any], folder: Path) -> None:
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prepared folder with messages for supervised training."""
+    folder = tmp_path_factory.mktemp("prepared")
+    flags = ("--databases", TRAINING_DATA / "databases", "--template", "plain", "--for", "sft", "--dev-share", 0.3)
+    places = ("--out", folder / "data", "--cache-dir", folder / "values")
+    assert main([str(flag) for flag in ("prepare", "json", TRAINING_DATA / "train.json", *flags, *places)]) == 0
+    return folder / "data"
+
+
+def put_in_place(recipe: dict[str, Any], prepared: Path) -> None:
     """What a recipe expects of a command that is typed before it: prepared data, an adapter."""
     from peft import LoraConfig
 
-    if any(source.get("path") == str(folder / "spider-plain") for source in recipe["data"]["sources"]):
-        flags = ("--databases", TRAINING_DATA / "databases", "--template", "plain", "--for", "sft", "--dev-share", 0.3)
-        places = ("--out", folder / "spider-plain", "--cache-dir", folder / "values")
-        assert main([str(flag) for flag in ("prepare", "json", TRAINING_DATA / "train.json", *flags, *places)]) == 0
+    sources = [*recipe["data"]["sources"], *recipe["data"].get("eval_sources", [])]
+    for path in {Path(source["path"]) for source in sources if "path" in source and not Path(source["path"]).exists()}:
+        path.symlink_to(prepared)
     if "adapter" in recipe["model"]:
         settings = LoraConfig(r=4, target_modules=["q_proj"], task_type="CAUSAL_LM")
         settings.save_pretrained(str(Path(recipe["model"]["adapter"]) / "global_step_3"))

@@ -5,6 +5,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -87,11 +88,13 @@ def build_toy_model(folder: Path, hidden_size: int = 32) -> Path:
     return folder
 
 
-def load_recipe(name: str, folder: Path) -> dict[str, Any]:
-    """A committed recipe as a dictionary, its outputs redirected to `folder` and its paths made absolute."""
-    text = (PROJECT / name).read_text()
-    for output in ("runs/demo", "runs/grpo-tiny", "runs/grpo-qwen-3b", "runs/sql-rlvr", "data"):
-        text = text.replace(f"../../{output}", str(folder))
+def load_recipe(name: str, folder: Path, data: Path | None = None) -> dict[str, Any]:
+    """A committed recipe as a dictionary, its outputs redirected to `folder` and its paths made absolute.
+
+    What `prepare` writes into `../../data` is expected in `data`, unset: in `folder`.
+    """
+    text = (PROJECT / name).read_text().replace("../../data", str(data or folder))
+    text = re.sub(r"\.\./\.\./runs/[\w-]+", str(folder), text)
     recipe: dict[str, Any] = yaml.safe_load(text.replace("training_data/", f"{TRAINING_DATA}/"))
     recipe["code"] = str(PROJECT / "train.py")
     return recipe

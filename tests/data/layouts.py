@@ -6,6 +6,7 @@
 import argparse
 import io
 import json
+import shutil
 import sqlite3
 import zipfile
 from collections.abc import Callable
@@ -73,6 +74,25 @@ def spider(root: Path) -> Path:
     ):
         written(root / name, [dict(db_id=db_id, **table) for db_id in db_ids])
     (root / "dev_gold.sql").write_text("SELECT count(*) FROM pet\tpets_dev\n")
+    return root
+
+
+def spider_of(root: Path, databases: Path, train: list[dict[str, Any]], dev: list[dict[str, Any]]) -> Path:
+    """Pairs with `question` and `gold_sql` over a folder of databases, laid out as Spider."""
+    shutil.copytree(databases, root / "database")
+    for name, pairs in (("train_spider.json", train), ("dev.json", dev)):
+        written(root / name, [spider_row(pair["db_id"], pair["question"], pair["gold_sql"]) for pair in pairs])
+    return root
+
+
+def bird_of(root: Path, databases: Path, train: list[dict[str, Any]], dev: list[dict[str, Any]]) -> Path:
+    """The same, laid out as BIRD, without evidence and descriptions."""
+    for name, pairs in (("train", train), ("dev", dev)):
+        shutil.copytree(databases, root / name / f"{name}_databases")
+        rows = [
+            dict(db_id=pair["db_id"], question=pair["question"], evidence="", SQL=pair["gold_sql"]) for pair in pairs
+        ]
+        written(root / name / f"{name}.json", rows)
     return root
 
 

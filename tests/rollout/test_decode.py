@@ -81,7 +81,7 @@ def architecture(name: str, **options: Any) -> Any:
     import transformers
 
     torch.manual_seed(0)
-    config = getattr(transformers, f"{name}Config")(
+    config = getattr(transformers, name + ("TextConfig" if name == "Gemma3" else "Config"))(
         vocab_size=64, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
         num_key_value_heads=2, head_dim=8, max_position_embeddings=128, initializer_range=0.3, eos_token_id=1,
         bos_token_id=None, pad_token_id=0, **options,
@@ -89,10 +89,25 @@ def architecture(name: str, **options: Any) -> Any:
     return getattr(transformers, f"{name}ForCausalLM")(config).eval()
 
 
+# Windows: shorter than some prompts, than all of them with their completions, and longer than any.
+OTHERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "Llama": ("Llama", {}),
+    "Qwen3": ("Qwen3", {}),
+    "Mistral": ("Mistral", dict(sliding_window=None)),
+    "Mistral with a window": ("Mistral", dict(sliding_window=4)),
+    "Mistral with a short window": ("Mistral", dict(sliding_window=2)),
+    "Mistral with a long window": ("Mistral", dict(sliding_window=64)),
+    "Gemma3": (
+        "Gemma3",
+        dict(layer_types=["sliding_attention", "full_attention"], sliding_window=5, query_pre_attn_scalar=8),
+    ),
+}
+
+
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
-@pytest.mark.parametrize("name", ["Llama", "Qwen3", "Mistral"])
-def test_other_models_with_plain_caches_are_decoded_too(name: str, attention: str, tokenizer: Any) -> None:
-    options = dict(sliding_window=None) if name == "Mistral" else {}
+@pytest.mark.parametrize("case", OTHERS)
+def test_other_models_are_decoded_too(case: str, attention: str, tokenizer: Any) -> None:
+    name, options = OTHERS[case]
     model = architecture(name, attn_implementation=attention, **options)
     engine = HFRolloutEngine(model, tokenizer)
     sampling = SamplingParams(max_new_tokens=12, num_samples=2)
@@ -105,7 +120,7 @@ def test_other_models_with_plain_caches_are_decoded_too(name: str, attention: st
 @pytest.mark.parametrize(
     ("name", "options", "reason"),
     [
-        ("Mistral", dict(sliding_window=4), "sliding window"),
+        ("Gemma2", {}, "softcap"),
         ("Gemma2", dict(layer_types=["full_attention"] * 2), "softcap"),
     ],
 )
@@ -134,6 +149,21 @@ def test_sampled_completions_do_not_depend_on_the_batching(model: Any, tokenizer
     whole = token_ids(HFRolloutEngine(model, tokenizer).generate(PROMPTS, SAMPLED))
     assert len({len(ids) for ids in whole}) > 3
     assert token_ids(HFRolloutEngine(model, tokenizer, max_batch_rows).generate(PROMPTS, SAMPLED)) == whole
+
+
+@pytest.mark.parametrize("case", OTHERS)
+def test_the_samplers_logprobs_are_those_of_a_plain_pass(case: str, tokenizer: Any) -> None:
+    name, options = OTHERS[case]
+    model = architecture(name, **options)
+    model.generation_config.eos_token_id = STOPS
+    engine = HFRolloutEngine(model, tokenizer)
+    for prompt, group in zip(PROMPTS, engine.generate(PROMPTS, SAMPLED), strict=True):
+        for row in group:
+            ids = torch.tensor([[*prompt, *row.token_ids]])
+            logits = model(input_ids=ids, use_cache=False).logits[0, len(prompt) - 1 : -1] / SAMPLED.temperature
+            expected = torch.log_softmax(logits, dim=-1).gather(1, ids[0, len(prompt) :, None]).squeeze(1)
+            assert float((torch.tensor(row.logprobs) - expected.detach()).abs().max()) < 2e-5
+    assert engine.shares_prefixes
 
 
 @pytest.mark.parametrize("temperature", [0.8, 0.0])
