@@ -26,7 +26,6 @@ from typing_extensions import Self
 
 from arctic_text2sql_r1.arctic.adam_powers import retrace_adam_powers
 from arctic_text2sql_r1.arctic.checkpoint_state import make_base_path_absolute
-from arctic_text2sql_r1.arctic.checkpoint_state import provenance
 from arctic_text2sql_r1.arctic.checkpoint_state import random_state
 from arctic_text2sql_r1.arctic.checkpoint_state import require_same_run
 from arctic_text2sql_r1.arctic.checkpoint_state import run_facts
@@ -35,6 +34,7 @@ from arctic_text2sql_r1.arctic.checkpoint_state import trainable_shapes
 from arctic_text2sql_r1.arctic.checkpoint_state import write_json
 from arctic_text2sql_r1.arctic.models import check_origin
 from arctic_text2sql_r1.arctic.models import origin
+from arctic_text2sql_r1.arctic.provenance import provenance
 from arctic_text2sql_r1.arctic.ranks import gather
 from arctic_text2sql_r1.errors import ModelError
 from arctic_text2sql_r1.errors import TrainingError

@@ -1,9 +1,9 @@
 # Copyright 2026 The arctic-text2sql-r1 authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What a checkpoint says about the run it was taken from, and whether another process may continue that run.
+"""Whether another process may continue the run that a checkpoint was taken from, and with which random states.
 
-Writing and reading the files is in `arctic/checkpoint.py`.
+Writing and reading the files is in `arctic/checkpoint.py`; how a policy was trained is told in `arctic/provenance.py`.
 """
 
 import json
@@ -15,28 +15,7 @@ import numpy
 import torch
 
 from arctic_text2sql_r1.adapters import shape_differences
-from arctic_text2sql_r1.arctic.models import origin
 from arctic_text2sql_r1.errors import ModelError
-from arctic_text2sql_r1.quantized import NF4
-
-
-def provenance(trainer: Any) -> dict[str, Any]:
-    """How the policy was trained and what it scored: what evaluation must repeat, and where the base model lies."""
-    config = trainer.config
-    return dict(
-        base_model=str(config.model.name_or_path),
-        template=config.data.template,
-        template_version=config.data.template_version,
-        long_prompts=config.data.long_prompts,
-        parser=config.parser,
-        max_new_tokens=config.max_new_tokens,
-        global_step=trainer.global_step,
-        execution_accuracy=trainer.evaluated_accuracy,
-        seed=config.seed,
-        dtype=str(config.model.dtype.value).removeprefix("torch."),
-        quantization=NF4 if config.model.type == "quantized" else None,
-        **origin(config),
-    )
 
 
 def make_base_path_absolute(adapter_config: Path) -> None:

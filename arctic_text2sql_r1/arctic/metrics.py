@@ -127,6 +127,11 @@ class GRPOMetrics(Metrics):
         self._figures = {**rollout, **update, **self._phases, "tokens_per_s": speed}
         self._phases = {}
 
+    @property
+    def reward_mean(self) -> float | None:
+        """Mean reward of the latest rollout, over all ranks; None before the first."""
+        return self._figures.get("reward_mean")
+
     def record_evaluation(self, figures: dict[str, float]) -> None:
         """Takes the figures of one evaluation (all ranks), writes them into the metrics file and redraws the curves.
 
