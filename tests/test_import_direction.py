@@ -50,10 +50,11 @@ ROOMS: dict[str, set[str]] = {
     "evaluation": {"rollout", "prompts", "databases", "data", "adapters", "quantized", "run_folders"},
     "monitor": {"rollout", "prompts", "databases", "data", "evaluation"},
     "scoring": {"rewards", "prompts", "databases", "data"},
-    "export": {"evaluation", "adapters", "quantized"},
+    "environment": set(),
+    "publishing": {"environment", "evaluation", "monitor", "data", "prompts"} | MODELS,
     "arctic": TRAINING,
     "standalone": TRAINING,
-    "cli": TRAINING | {"arctic", "standalone", "scoring", "export"},
+    "cli": TRAINING | {"arctic", "standalone", "scoring", "publishing", "environment"},
 }
 HOST = {"arctic_training", "deepspeed"}
 HEAVY = {"torch", "transformers", "peft", "bitsandbytes", "datasets", "vllm", "matplotlib"} | HOST
