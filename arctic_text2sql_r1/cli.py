@@ -39,6 +39,7 @@ from arctic_text2sql_r1.monitor import watch_command
 from arctic_text2sql_r1.monitor.report import command as report_command
 from arctic_text2sql_r1.prompts.formats import COMPLETION_FORMATS
 from arctic_text2sql_r1.publishing import export_command
+from arctic_text2sql_r1.publishing import push_command
 from arctic_text2sql_r1.types import Text2SQLExample
 
 _COMMANDS: dict[str, tuple[Any, str]] = dict(
@@ -47,6 +48,7 @@ _COMMANDS: dict[str, tuple[Any, str]] = dict(
     doctor=(doctor_command, "say in plain words what is wrong with a run and what to change"),
     watch=(watch_command, "curves and last completions of a run, as it goes on"),
     export=(export_command, "write a plain model, or a bare adapter, with a model card"),
+    push=(push_command, "upload an exported model, or a run's step, to the Hugging Face hub"),
 )
 
 if TYPE_CHECKING:
