@@ -52,7 +52,7 @@ ROOMS: dict[str, set[str]] = {
     "scoring": {"rewards", "prompts", "databases", "data"},
     "environment": set(),
     "publishing": {"environment", "evaluation", "monitor", "data", "prompts"} | MODELS,
-    "arctic": TRAINING,
+    "arctic": TRAINING | {"publishing"},
     "standalone": TRAINING,
     "cli": TRAINING | {"arctic", "standalone", "scoring", "publishing", "environment"},
 }

@@ -21,6 +21,7 @@ import torch
 from arctic_training.checkpoint.hf_engine import HFCheckpointEngine
 from arctic_training.config.checkpoint import CheckpointConfig
 from pydantic import Field
+from pydantic import field_validator
 from pydantic import model_validator
 from typing_extensions import Self
 
@@ -35,6 +36,7 @@ from arctic_text2sql_r1.arctic.checkpoint_state import write_json
 from arctic_text2sql_r1.arctic.models import check_origin
 from arctic_text2sql_r1.arctic.models import origin
 from arctic_text2sql_r1.arctic.provenance import provenance
+from arctic_text2sql_r1.arctic.publishing import check_push
 from arctic_text2sql_r1.arctic.ranks import gather
 from arctic_text2sql_r1.errors import ModelError
 from arctic_text2sql_r1.errors import TrainingError
@@ -63,6 +65,20 @@ class RunCheckpointConfig(CheckpointConfig):
 
     resume: Path | None = None
     """ Begin a new run from this step's folder, such as OUTPUT_DIR/run_1/best, instead of continuing the newest. """
+
+    push_to_hub: str | None = None
+    """ USER/NAME: at the regular end of training the best step, or the last, is uploaded there with its card. """
+
+    push_merged: bool = False
+    """ Upload the merged bfloat16 model too, as USER/NAME-merged. """
+
+    push_private: bool = False
+    """ Make private repositories; a public one that is there is then refused. """
+
+    @field_validator("push_to_hub")
+    @classmethod
+    def _upload_can_begin(cls, value: str | None) -> str | None:
+        return check_push(value)
 
     @model_validator(mode="after")
     def _resume_is_asked_for(self) -> Self:

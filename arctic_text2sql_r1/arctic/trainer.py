@@ -40,6 +40,7 @@ from arctic_text2sql_r1.arctic.metrics import component_means
 from arctic_text2sql_r1.arctic.metrics import rollout_records
 from arctic_text2sql_r1.arctic.models import PolicyModelFactory
 from arctic_text2sql_r1.arctic.models import QuantizedModelFactory
+from arctic_text2sql_r1.arctic.publishing import push_finished
 from arctic_text2sql_r1.arctic.ranks import gather
 from arctic_text2sql_r1.arctic.ranks import reduce_max
 from arctic_text2sql_r1.arctic.ranks import reduce_sum
@@ -147,11 +148,12 @@ class GRPOTrainer(SFTTrainer):
         self.metrics.redraw()
 
     def post_train_callback(self) -> None:
-        """Ends the SQL workers and the witness."""
+        """Ends the SQL workers and the witness, and uploads what the recipe wants uploaded."""
         self.judge.close()
         self.tracking.close()
         self.metrics.close()
         self.last_words.close()
+        push_finished(self)
 
     # ----- counting -----------------------------------------------------------------------------------------------
 

@@ -141,8 +141,7 @@ def _introduction(facts: CardFacts) -> list[str]:
     )[facts.kind]
     how = (
         "It writes SQLite queries that answer questions about a database. It was trained with "
-        "arctic-text2sql-r1 by reinforcement learning (GRPO): completions were paid for what "
-        "their SQL returned when it was executed."
+        "arctic-text2sql-r1 by reinforcement learning (GRPO) with the rewards named below."
         if "training" in record
         else "How it was trained was not recorded."
     )

@@ -136,7 +136,7 @@ def _recipe(record: dict[str, Any], training: dict[str, Any]) -> list[tuple[str,
     lora = None
     if peft is not None:
         settings = {key: value for key, value in peft.items() if key not in ("peft_type", "task_type")}
-        lora = ", ".join(f"{key} {inline(str(value))}" for key, value in settings.items())
+        lora = ", ".join(f"{key} {inline(_listed(value))}" for key, value in settings.items())
     return [
         ("updates", f"{record['global_step']:,} of {training['scheduled_updates']:,} scheduled"),
         (
@@ -161,6 +161,10 @@ def _recipe(record: dict[str, Any], training: dict[str, Any]) -> list[tuple[str,
         ("versions", ", ".join(f"{name} {value}" for name, value in versions.items() if value is not None)),
         ("commit", record.get("commit")),
     ]
+
+
+def _listed(value: Any) -> str:
+    return ", ".join(str(one) for one in value) if isinstance(value, list) else str(value)
 
 
 def data_lines(data: dict[str, Any] | None) -> list[str]:

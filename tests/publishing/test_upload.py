@@ -80,6 +80,13 @@ def test_passing_fault_at_any_step_is_outlived(hub: HubServer, bundle: Bundle, w
     assert len(hub.repositories["ada/model"].commits) == 1
 
 
+@pytest.mark.parametrize("status", [409, 412])
+def test_commit_beside_somebody_elses_is_made_again(hub: HubServer, bundle: Bundle, status: int) -> None:
+    hub.faults = [Fault("/commit/", status)]
+    send(bundle)
+    assert whole(hub)
+
+
 def test_what_has_arrived_is_not_sent_again(hub: HubServer, bundle: Bundle) -> None:
     hub.faults = [Fault("/commit/", 503)]
     send(bundle)
