@@ -76,7 +76,8 @@ def load_adapter(model: Any, folder: Path) -> None:
     path = folder / ADAPTER_WEIGHTS
     if not path.is_file():
         raise ModelError(f"The adapter '{folder}' has no {ADAPTER_WEIGHTS}. Name a folder that was saved completely.")
-    found = load_file(path)
+    # Beside an adapter on embeddings PEFT saves the frozen embeddings themselves.
+    found = {name: tensor for name, tensor in load_file(path).items() if ".base_layer." not in name}
     expected = get_peft_model_state_dict(model, save_embedding_layers=False)
     faults = shape_differences(
         found={name: list(tensor.shape) for name, tensor in found.items()},

@@ -4,7 +4,7 @@
 """The `text2sql-r1` command.
 
 Each command parses flags and hands over: `data/prepare.py` prepares, `data/check.py` checks, `evaluation/run.py`
-evaluates, `scoring.py` scores, `export.py` merges. Commands that stand in _COMMANDS bring their own flags.
+evaluates, `scoring.py` scores. Commands that stand in _COMMANDS bring their own flags.
 Modules that take time to import are imported by the command that needs them.
 """
 
@@ -27,10 +27,10 @@ from arctic_text2sql_r1.data.prepare_options import PassRateOptions
 from arctic_text2sql_r1.data.prepare_options import PrepareOptions
 from arctic_text2sql_r1.data.prepare_options import add_prepare_flags
 from arctic_text2sql_r1.data.sources.base import DATA_SOURCES
+from arctic_text2sql_r1.environment import load_env_file
 from arctic_text2sql_r1.errors import DataError
 from arctic_text2sql_r1.errors import Text2SQLError
 from arctic_text2sql_r1.evaluation import rescore_options
-from arctic_text2sql_r1.evaluation.models import DTYPES
 from arctic_text2sql_r1.evaluation.options import COMPARE_HELP
 from arctic_text2sql_r1.evaluation.options import EvaluationOptions
 from arctic_text2sql_r1.evaluation.options import add_evaluation_flags
@@ -39,6 +39,8 @@ from arctic_text2sql_r1.monitor import doctor_command
 from arctic_text2sql_r1.monitor import watch_command
 from arctic_text2sql_r1.monitor.report import command as report_command
 from arctic_text2sql_r1.prompts.formats import COMPLETION_FORMATS
+from arctic_text2sql_r1.publishing import export_command
+from arctic_text2sql_r1.publishing import push_command
 from arctic_text2sql_r1.types import Text2SQLExample
 
 _COMMANDS: dict[str, tuple[Any, str]] = dict(
@@ -47,6 +49,8 @@ _COMMANDS: dict[str, tuple[Any, str]] = dict(
     doctor=(doctor_command, "say in plain words what is wrong with a run and what to change"),
     watch=(watch_command, "curves and last completions of a run, as it goes on"),
     ask=(ask_command, "ask a model a question about a database: its SQL and the rows"),
+    export=(export_command, "write a plain model, or a bare adapter, with a model card"),
+    push=(push_command, "upload an exported model, or a run's step, to the Hugging Face hub"),
 )
 
 if TYPE_CHECKING:
@@ -93,13 +97,13 @@ def build_parser() -> argparse.ArgumentParser:
         flags = commands.add_parser(name, help=purpose)
         command.add_flags(flags)
         flags.set_defaults(command=command.run)
-    _add_export_flags(commands.add_parser("export", help="merge an adapter into its base: a plain model folder"))
     return parser
 
 
 def evaluate(flags: argparse.Namespace) -> None:
     """`text2sql-r1 evaluate`; also what `evaluate_models.py` runs."""
     options = EvaluationOptions.from_flags(flags)
+    load_env_file()  # gated models
     from arctic_text2sql_r1.evaluation.run import run_evaluation
 
     run_evaluation(options)
@@ -277,27 +281,6 @@ def _ask_model(
         on_rated=functools.partial(journal.add, part),
         on_progress=on_progress,
     )
-
-
-def _add_export_flags(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("--adapter", required=True, type=Path, metavar="DIR", help="what training saved")
-    add("--out", required=True, type=Path, metavar="DIR", help="folder to make")
-    add("--dtype", default="bfloat16", choices=DTYPES, help="of the saved weights (default: %(default)s)")
-    add("--base-model", metavar="MODEL", help="base of the adapter (default: the one adapter_config.json names)")
-    add(
-        "--original-base",
-        action="store_true",
-        help="merge an adapter trained over NF4 into the unquantised base, which is not the policy that was trained",
-    )
-    parser.set_defaults(command=export)
-
-
-def export(flags: argparse.Namespace) -> None:
-    """`text2sql-r1 export`."""
-    from arctic_text2sql_r1.export import export_adapter
-
-    print(export_adapter(flags.adapter, flags.out, flags.dtype, flags.base_model, flags.original_base))
 
 
 def progress_bar() -> "Progress":

@@ -7,6 +7,7 @@
     ├── DataError          a dataset row, a database file or a gold query is unusable
     ├── ExecutionError     our own machinery around SQL failed (never a model's bad SQL: that is a status)
     ├── ModelError         a model, adapter or tokenizer folder is not what it claims to be
+    ├── PublishingError    the hub refuses what is sent to it, or cannot be reached
     ├── RewardError        a reward function failed or returned what no reward may return
     ├── RolloutError       an engine outside this process failed, or would sample from another policy
     ├── TrainingError      an update produced numbers that training cannot go on from
@@ -31,6 +32,10 @@ class ExecutionError(Text2SQLError):
 
 class ModelError(Text2SQLError):
     """A model, adapter or tokenizer folder is missing, incomplete or not what it claims to be."""
+
+
+class PublishingError(Text2SQLError):
+    """The hub does not take what is sent to it, cannot be reached, or there is no token to send it with."""
 
 
 class RewardError(Text2SQLError):

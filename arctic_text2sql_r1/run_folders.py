@@ -82,8 +82,7 @@ class RunFolder:
     def finish(self, step: int, digests: Mapping[str, Digest]) -> None:
         """Gives the folder of `begin` its manifest and its name, once everything in it is on disk."""
         scratch = _with_suffix(self.step_folder(step), INCOMPLETE)
-        content = json.dumps({name: asdict(digests[name]) for name in sorted(digests)}, indent=2)
-        (scratch / MANIFEST).write_text(content + "\n", encoding="utf-8")
+        write_manifest(scratch, digests)
         for path in (scratch / MANIFEST, *(entry for entry in scratch.rglob("*") if entry.is_dir()), scratch):
             _flush(path)
         scratch.rename(self.step_folder(step))
@@ -155,6 +154,12 @@ def digest(path: Path, *, flush: bool = False) -> Digest:
         if flush:
             os.fsync(file.fileno())
         return Digest(size=file.tell(), sha256=sha256.hexdigest())
+
+
+def write_manifest(folder: Path, digests: Mapping[str, Digest]) -> None:
+    """Writes what `read_manifest` reads."""
+    content = json.dumps({name: asdict(digests[name]) for name in sorted(digests)}, indent=2)
+    (folder / MANIFEST).write_text(content + "\n", encoding="utf-8")
 
 
 def read_manifest(folder: Path) -> dict[str, Digest]:

@@ -51,11 +51,12 @@ ROOMS: dict[str, set[str]] = {
     "asking": {"rollout", "prompts", "databases", "data", "evaluation"},
     "monitor": {"rollout", "prompts", "databases", "data", "evaluation"},
     "scoring": {"rewards", "prompts", "databases", "data"},
-    "export": {"evaluation", "adapters", "quantized"},
-    "training": TRAINING,
+    "environment": set(),
+    "publishing": {"environment", "evaluation", "monitor", "data", "prompts"} | MODELS,
+    "training": TRAINING | {"publishing"},
     "arctic": TRAINING | {"training"},
     "standalone": TRAINING | {"training"},
-    "cli": TRAINING | {"training", "arctic", "standalone", "scoring", "export", "asking"},
+    "cli": TRAINING | {"training", "arctic", "standalone", "scoring", "publishing", "environment", "asking"},
 }
 HOST = {"arctic_training", "deepspeed"}
 HEAVY = {"torch", "transformers", "peft", "bitsandbytes", "datasets", "vllm", "matplotlib"} | HOST

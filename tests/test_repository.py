@@ -87,6 +87,10 @@ def test_project_requirements_repeat_the_packages_dependencies() -> None:
     assert repeated == {str(requirement) for requirement in declared("dependencies")}
 
 
-def test_the_plugin_file_of_the_project_only_imports_the_package() -> None:
-    lines = (PROJECT / "train.py").read_text(encoding="utf-8").split('"""')[2].split()
-    assert lines == ["import", "arctic_text2sql_r1.arctic", "#", "noqa:", "F401"]
+def test_the_plugin_file_of_the_project_imports_the_package_and_reads_env_and_defines_nothing() -> None:
+    lines = (PROJECT / "train.py").read_text(encoding="utf-8").split('"""')[2].split("\n")
+    assert [line for line in lines if line != ""] == [
+        "import arctic_text2sql_r1.arctic  # noqa: F401",
+        "from arctic_text2sql_r1.environment import load_env_file",
+        "load_env_file()",
+    ]

@@ -38,6 +38,7 @@ from arctic_text2sql_r1.batch import MicroBatch
 from arctic_text2sql_r1.monitor.last_words import LastWords
 from arctic_text2sql_r1.training.engines import make_engine
 from arctic_text2sql_r1.training.logs import begin_logs
+from arctic_text2sql_r1.training.publishing import push_finished
 from arctic_text2sql_r1.training.steps import GRPOSteps
 from arctic_text2sql_r1.training.steps import disable_dropout
 
@@ -108,11 +109,12 @@ class GRPOTrainer(SFTTrainer, GRPOSteps):
         self.metrics.redraw()
 
     def post_train_callback(self) -> None:
-        """Ends the SQL workers and the witness."""
+        """Ends the SQL workers and the witness, and uploads what the recipe wants uploaded."""
         self.judge.close()
         self.tracking.close()
         self.metrics.close()
         self.last_words.close()
+        push_finished(self)
 
     # ----- what the framework's classes would answer otherwise ------------------------------------------------------
 

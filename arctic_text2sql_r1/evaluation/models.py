@@ -90,12 +90,12 @@ def find_policy(path_or_name: str, base_model: str | None = None) -> PolicySourc
         raise ModelError(f"The adapter folder '{folder}' has no {ADAPTER_CONFIG}. Save the adapter again.")
     if folder.is_dir() and not (folder / "config.json").is_file():
         raise ModelError(_not_a_model(folder))
-    if not folder.exists() and _looks_like_a_path(path_or_name):
+    if not folder.exists() and looks_like_a_path(path_or_name):
         raise ModelError(f"No model at '{path_or_name}'. Expected a model folder, an adapter folder or a hub name.")
     return PolicySource(base=path_or_name)
 
 
-def _looks_like_a_path(name: str) -> bool:
+def looks_like_a_path(name: str) -> bool:
     """Hub names are NAME or OWNER/NAME; anything else can only be a path."""
     return name.startswith((".", "/", "~")) or name.count("/") > 1
 
@@ -124,7 +124,7 @@ def _base_of(adapter: Path) -> str:
     found = next((folder / name for folder in above if (folder / name / "config.json").is_file()), None)
     if found is not None:
         return str(found)
-    if _looks_like_a_path(name):
+    if looks_like_a_path(name):
         raise ModelError(
             f"The adapter '{adapter}' was trained on '{name}', which is neither here nor in a folder above the "
             f"adapter. Name the base model with --base-model."

@@ -29,6 +29,7 @@ from arctic_text2sql_r1.standalone.settings import Settings
 from arctic_text2sql_r1.training.engines import make_engine
 from arctic_text2sql_r1.training.engines import policy_adapter
 from arctic_text2sql_r1.training.logs import begin_logs
+from arctic_text2sql_r1.training.publishing import push_finished
 from arctic_text2sql_r1.training.reference import FrozenAdapter
 from arctic_text2sql_r1.training.step_log import StepLog
 from arctic_text2sql_r1.training.steps import GRPOSteps
@@ -136,6 +137,7 @@ class StandaloneTrainer(GRPOSteps):
             self.checkpoint()
         self.training_finished = True
         self.checkpoint()
+        push_finished(self)
         print(f"[grpo] training ended after update {self.global_step}" + (f": {reason}" if reason else ""))
         return next((engine.run for engine in self.run_checkpoints if engine.run is not None), None)
 

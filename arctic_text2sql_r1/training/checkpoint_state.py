@@ -1,9 +1,9 @@
 # Copyright 2026 The arctic-text2sql-r1 authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What a checkpoint says about the run it was taken from, and whether another process may continue that run.
+"""Whether another process may continue the run that a checkpoint was taken from, and with which random states.
 
-Writing and reading the files is in `run_checkpoints.py`.
+Writing and reading the files is in `run_checkpoints.py`; how a policy was trained is told in `provenance.py`.
 """
 
 import json
@@ -17,27 +17,6 @@ import torch
 from arctic_text2sql_r1.adapters import adapter_sha256
 from arctic_text2sql_r1.adapters import shape_differences
 from arctic_text2sql_r1.errors import ModelError
-from arctic_text2sql_r1.prompts.templates import get_template
-from arctic_text2sql_r1.quantized import NF4
-
-
-def provenance(trainer: Any) -> dict[str, Any]:
-    """How the policy was trained and what it scored: what evaluation must repeat, and where the base model lies."""
-    config = trainer.config
-    return dict(
-        base_model=str(config.model.name_or_path),
-        template=config.data.template,
-        template_version=get_template(config.data.template).version,
-        long_prompts=config.data.long_prompts,
-        parser=config.parser,
-        max_new_tokens=config.max_new_tokens,
-        global_step=trainer.global_step,
-        execution_accuracy=trainer.evaluated_accuracy,
-        seed=config.seed,
-        dtype=str(config.dtype).removeprefix("torch."),
-        quantization=NF4 if config.model.type == "quantized" else None,
-        **origin(config),
-    )
 
 
 def origin(config: Any) -> dict[str, str | None]:

@@ -29,9 +29,7 @@ def plan_lines(trainer: Any) -> Iterator[str]:
         yield f"rollouts by {config.rollout.engine} at {config.rollout.url}, {weights}"
     yield f"rewards compare results in mode '{config.sql.compare}'"
     yield from (f"WARNING: {caution}" for caution in trainer.scorer.cautions)
-    sizes = [(p.requires_grad, _size(p)) for p in trainer.model_unwrapped.parameters()]
-    trainable = sum(size for requires_grad, size in sizes if requires_grad)
-    total = sum(size for _, size in sizes)
+    trainable, total = parameter_counts(trainer.model_unwrapped)
     yield f"trainable parameters: {trainable:,} of {total:,} ({trainable / total:.2%})"
     yield from trainer.learner.notes
     yield from (f"reference: {reference}" for reference in [trainer.learner.reference] if reference is not None)
@@ -92,6 +90,12 @@ def sampling_bound(trainer: Any) -> str:
         f"dynamic sampling: up to {config.dynamic_sampling} further rounds for groups with equal rewards, so at most "
         f"{prompts:,} prompts and {prompts * config.num_samples_per_prompt:,} completions sampled per rollout"
     )
+
+
+def parameter_counts(model: Any) -> tuple[int, int]:
+    """(trainable, all) weights of a model."""
+    sizes = [(parameter.requires_grad, _size(parameter)) for parameter in model.parameters()]
+    return sum(size for requires_grad, size in sizes if requires_grad), sum(size for _, size in sizes)
 
 
 def _size(parameter: Any) -> int:

@@ -34,13 +34,13 @@ from arctic_text2sql_r1.run_folders import read_manifest
 from arctic_text2sql_r1.training.checkpoint_state import check_origin
 from arctic_text2sql_r1.training.checkpoint_state import make_base_path_absolute
 from arctic_text2sql_r1.training.checkpoint_state import origin
-from arctic_text2sql_r1.training.checkpoint_state import provenance
 from arctic_text2sql_r1.training.checkpoint_state import random_state
 from arctic_text2sql_r1.training.checkpoint_state import require_same_run
 from arctic_text2sql_r1.training.checkpoint_state import run_facts
 from arctic_text2sql_r1.training.checkpoint_state import set_random_state
 from arctic_text2sql_r1.training.checkpoint_state import trainable_shapes
 from arctic_text2sql_r1.training.checkpoint_state import write_json
+from arctic_text2sql_r1.training.provenance import provenance
 from arctic_text2sql_r1.training.ranks import barrier
 from arctic_text2sql_r1.training.ranks import gather
 

@@ -26,6 +26,7 @@ from arctic_text2sql_r1.prompts.builder import DROP
 from arctic_text2sql_r1.prompts.templates import get_template
 from arctic_text2sql_r1.quantized import require_bitsandbytes
 from arctic_text2sql_r1.rollout.base import training_engine
+from arctic_text2sql_r1.training.publishing import check_push
 
 
 class Section(BaseModel):
@@ -230,6 +231,20 @@ class RunCheckpointKeys(Section):
 
     resume: Path | None = None
     """ Begin a new run from this step's folder, such as OUTPUT_DIR/run_1/best, instead of continuing the newest. """
+
+    push_to_hub: str | None = None
+    """ USER/NAME: at the regular end of training the best step, or the last, is uploaded there with its card. """
+
+    push_merged: bool = False
+    """ Upload the merged bfloat16 model too, as USER/NAME-merged. """
+
+    push_private: bool = False
+    """ Make private repositories; a public one that is there is then refused. """
+
+    @field_validator("push_to_hub")
+    @classmethod
+    def _upload_can_begin(cls, value: str | None) -> str | None:
+        return check_push(value)
 
     @model_validator(mode="after")
     def _resume_is_asked_for(self) -> Self:

@@ -38,6 +38,11 @@ class StepLog:
         self._seconds = dict(steps=0.0, evaluations=0.0)  # since this process began to train
         self._bar: tqdm[Any] | None = None
 
+    @property
+    def reward_mean(self) -> float | None:
+        """Mean reward of the latest rollout, over all ranks; None before the first."""
+        return self._figures.get("reward_mean")
+
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
         """Adds the block's wall time in seconds to what `name` has taken in this step."""
