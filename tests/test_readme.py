@@ -119,3 +119,17 @@ def test_every_file_that_is_linked_to_exists(document: Path) -> None:
 @pytest.mark.parametrize("document", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.name)
 def test_every_document_is_reached_from_the_readme(document: Path) -> None:
     assert f"docs/{document.name}" in linked_files(README)
+
+
+def test_every_described_system_is_one_command_with_its_test() -> None:
+    section = README.partition("## Five systems, one command each\n")[2].partition("\n## ")[0]
+    rows = [
+        line.split("|")[1:4] for line in section.splitlines() if line.startswith("| ") and "arctic_training" in line
+    ]
+    assert len(rows) == 5
+    tests = (ROOT / "tests" / "arctic" / "test_seed_recipes.py").read_text(encoding="utf-8")
+    for _, command, test in rows:
+        recipes = re.findall(r"arctic_training (\S+\.yaml)", command)
+        assert len(recipes) > 0
+        assert all((ROOT / "projects" / "arctic_text2sql_r1" / recipe).is_file() for recipe in recipes)
+        assert f"def {test.strip(' `')}(" in tests
