@@ -32,6 +32,7 @@ class Fault:
     where: str
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
+    text: str = "as the test wants"
     after: bool = False  # the request is obeyed, and only its answer is lost
 
 
@@ -183,7 +184,7 @@ class HubServer:
                         self.close_connection = True
                         self.connection.close()
                         return
-                    self._reply(fault.status, dict(error="as the test wants"), fault.headers)
+                    self._reply(fault.status, dict(error=fault.text), fault.headers)
                 elif "/lfs/" not in line and "/part/" not in line and "/complete/" not in line and not self._known():
                     self._reply(401, dict(error="Invalid username or password."), {})
                 else:

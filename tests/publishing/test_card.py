@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from huggingface_hub import ModelCard
+from hypothesis import example
 from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -262,6 +263,8 @@ ANYTHING = st.text(max_size=40) | st.sampled_from(
 )
 
 
+@example(name="\ud800", base="\ud800", system="\ud800", data="\ud800", reward="\ud800", licence="\ud800")
+@example(name="\n---\n", base="|", system="```", data="`", reward="a|b", licence=": {")
 @settings(max_examples=50, deadline=None)
 @given(name=ANYTHING, base=ANYTHING, system=ANYTHING, data=ANYTHING, reward=ANYTHING, licence=ANYTHING)
 def test_card_can_be_read_whatever_stands_in_names(
@@ -279,4 +282,6 @@ def test_card_can_be_read_whatever_stands_in_names(
     assert read.data.tags == ["text-to-sql", "text2sql", "grpo", "sqlite", "arctic-text2sql-r1", "lora"]
     code = code_of(read.content)
     compile(code, "card", "exec")
-    assert "\n## Limits\n" in read.content.replace(code, "")
+    rest = read.content.replace(code, "")
+    assert "\n## Limits\n" in rest
+    assert {line.count("|") for line in rest.split("\n") if line.startswith("|")} == {3}

@@ -36,10 +36,13 @@ def test_step_arrives_with_its_card_and_without_what_stays_here(
     assert hub.repositories["ada/model"].commits[0]["summary"] == "Upload adapter after update 20"
 
 
-def test_no_path_of_this_machine_and_no_token_arrives(step: Path, hub: HubServer, tmp_path: Path) -> None:
+def test_no_path_of_this_machine_and_no_token_arrives(
+    step: Path, base_model: Path, hub: HubServer, tmp_path: Path
+) -> None:
     main(["push", str(step), "ada/model"])
     sent = b"".join(hub.repositories["ada/model"].files.values())
-    assert str(tmp_path).encode() not in sent and b"/somewhere" not in sent
+    assert not [path for path in (tmp_path, base_model.parent, "/somewhere") if str(path).encode() in sent]
+    assert "metrics_log" not in json.loads(hub.repositories["ada/model"].files["text2sql_r1.json"])
     assert TOKEN.encode() not in sent
 
 
