@@ -13,7 +13,7 @@
 
 A step is written under another name and renamed when it is whole, so that a kill leaves only complete ones under their
 names; the manifest finds what happens to them later. The links follow from the folders and can always be made anew.
-What stands inside a step is `arctic/checkpoint.py`'s affair; nothing here needs torch.
+What stands inside a step is `training/run_checkpoints.py`'s affair; nothing here needs torch.
 """
 
 import hashlib

@@ -5,7 +5,7 @@
 
 The operator keeps beta^t outside the optimizer's state: it multiplies by beta at each step, but computes `pow` anew
 when the step jumps, as it does after a load; in float32 the two differ by about 1e-6. Loading itself is in
-`arctic/checkpoint.py`. Source: `IncrementStep` in DeepSpeed's csrc/includes/cpu_adam.h.
+`training/run_checkpoints.py`. Source: `IncrementStep` in DeepSpeed's csrc/includes/cpu_adam.h.
 """
 
 from typing import Any

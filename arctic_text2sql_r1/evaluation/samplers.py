@@ -3,7 +3,7 @@
 
 """A fixed model behind any rollout engine, ready to be asked: loaded here, or served by a vLLM server.
 
-For measuring, not for training: an engine that follows a policy is made in `arctic/engines.py`. What the model is
+For measuring, not for training: an engine that follows a policy is made in `training/engines.py`. What the model is
 asked and how its samples are judged is in `predict.py` and `pass_rates.py`.
 """
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from arctic_text2sql_r1.errors import TrainingError
 from arctic_text2sql_r1.standalone.settings import Settings
 from arctic_text2sql_r1.training.schedule import update_scheduler
 
@@ -73,6 +74,11 @@ class TorchEngine:
         self.scaler.update()
         if self.scaler.get_scale() >= scale:  # else the update was skipped
             self.lr_scheduler.step()
+        elif self.scaler.get_scale() < 1.0:
+            raise TrainingError(
+                f"Update {self.global_steps + 1}: gradients overflow float16 even where the loss is not scaled up, so "
+                "no update can be made. Set model.dtype: bf16 where the GPU has it, else fp32."
+            )
         self.optimizer.zero_grad(set_to_none=True)
         self.global_steps += 1
 

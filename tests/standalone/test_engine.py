@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from arctic_text2sql_r1.errors import TrainingError
 from arctic_text2sql_r1.standalone.engine import TorchEngine
 from arctic_text2sql_r1.standalone.engine import weight_groups
 
@@ -49,6 +50,13 @@ def test_the_norm_is_that_of_the_summed_gradient_before_clipping() -> None:
     assert trained.get_global_grad_norm() == pytest.approx(7.0)
 
 
+def test_an_update_leaves_no_gradient_to_the_next() -> None:
+    trained = engine()
+    update(trained, 3.0)
+    update(trained, 0.5)
+    assert trained.get_global_grad_norm() == pytest.approx(0.5)
+
+
 def test_adam_moves_by_the_learning_rate_of_the_schedule() -> None:
     trained = engine()
     assert trained.get_lr() == [0.05]  # the first of two updates of warm-up
@@ -67,6 +75,14 @@ def test_an_overflowing_update_is_skipped_and_counted_and_the_scale_is_lowered()
     update(trained, float("inf"))
     assert float(trained.module.w.detach()) == 1.0
     assert (trained.global_steps, trained.scaler.get_scale(), trained.get_lr()) == (1, scale / 2, [0.05])
+
+
+def test_a_run_whose_every_update_overflows_ends_instead_of_skipping_for_ever() -> None:
+    trained = engine(torch.float16)
+    with pytest.raises(TrainingError, match="gradients overflow float16"):
+        for _ in range(40):
+            update(trained, float("nan"))
+    assert trained.global_steps == 16  # from 65,536 down to 1
 
 
 def test_scaled_losses_give_the_unscaled_norm_and_step() -> None:

@@ -22,8 +22,9 @@ from tests.standalone.conftest import settings_of
 pytestmark = pytest.mark.slow
 
 CLOCKS = ("seconds_generate", "seconds_reward", "seconds_train", "tokens_per_s", "step_time")
-# Largest difference of any figure, relative to it, and of any weight, relative to the largest of its matrix.
-TOLERANCE = 2e-5
+TOLERANCE = 2e-5  # largest difference of any figure, relative to it
+# The same of any weight, relative to the largest of its matrix: Adam makes more of gradients that are nearly 0.
+WEIGHT_TOLERANCE = 1e-4
 
 CASES: dict[str, dict[str, Any]] = {
     "grpo with KL": dict(kl_coef=0.05, scheduler=dict(name="cosine", warmup_ratio=0.25)),
@@ -93,4 +94,4 @@ def assert_alike_weights(plugin: dict[str, Any], standalone: dict[str, Any]) -> 
     assert plugin.keys() == standalone.keys()
     for name, expected in plugin.items():
         difference = (standalone[name] - expected).abs().max() / expected.abs().max()
-        assert float(difference) < TOLERANCE, name
+        assert float(difference) < WEIGHT_TOLERANCE, name
