@@ -48,7 +48,7 @@ ROOMS: dict[str, set[str]] = {
     "data": {"databases", "prompts"},
     "rewards": {"databases", "prompts"},
     "evaluation": {"rollout", "prompts", "databases", "data", "adapters", "quantized", "run_folders"},
-    "asking": {"rollout", "prompts", "databases", "data", "evaluation"},
+    "asking": {"environment", "rollout", "prompts", "databases", "data", "evaluation"},
     "monitor": {"rollout", "prompts", "databases", "data", "evaluation"},
     "scoring": {"rewards", "prompts", "databases", "data"},
     "environment": set(),

@@ -25,6 +25,9 @@ def run(flags: argparse.Namespace) -> int:
     Answers go to stdout, all else to stderr.
     """
     options = AskOptions.from_flags(flags)
+    from arctic_text2sql_r1.environment import load_env_file
+
+    load_env_file()  # before the hub's library reads its settings
     from rich.console import Console
     from rich.text import Text
 
