@@ -5,7 +5,8 @@
 
 Such weights cannot be trained, only a LoRA adapter on top of them. Quantising is deterministic: the same files loaded
 in the same dtype give the same weights, so nothing quantised is ever saved. Embeddings, norms and the output
-embedding stay in `dtype`. Training is in `arctic/models.py` and `standalone/policies.py`, export in `export.py`. Source: QLoRA, arXiv 2305.14314.
+embedding stay in `dtype`. Training is in `arctic/models.py` and `standalone/policies.py`, export in `export.py`.
+Source: QLoRA, arXiv 2305.14314.
 """
 
 import importlib.util
