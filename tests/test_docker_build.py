@@ -66,6 +66,8 @@ def system() -> Iterator[Path]:
         pytest.skip(f"a fresh Debian {reason}")
     with open(KEPT / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        for left in KEPT.glob("stages-*"):  # by a test run that was killed
+            shutil.rmtree(left)
         try:
             made = make_system(KEPT, "bookworm")
         except subprocess.CalledProcessError as error:
@@ -79,7 +81,7 @@ def image(system: Path) -> Iterator[Image]:
     write_uv_settings(settings, system / "etc" / "uv" / "uv.toml")
     index = settings.get("index-url", [PYPI if "find-links" in settings else CPU_WHEELS])[0]
     (KEPT / "uv").mkdir(exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=KEPT))
+    folder = Path(tempfile.mkdtemp(prefix="stages-", dir=KEPT))
     uv = folder / "uv-image"
     uv.mkdir()
     shutil.copy2(Path(sys.executable).with_name("uv"), uv / "uv")
