@@ -4,7 +4,6 @@
 """requirements-colab.txt: the tested versions, no framework, and enough to train in an environment of its own."""
 
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +15,8 @@ from packaging.requirements import Requirement
 
 from tests.arctic.toy_project import PROJECT
 from tests.arctic.toy_project import REPOSITORY
+from tests.fresh_debian import pip_settings
+from tests.fresh_debian import write_uv_settings
 
 REQUIREMENTS = PROJECT / "requirements-colab.txt"
 
@@ -39,22 +40,19 @@ def test_the_list_is_the_packages_own_without_the_frameworks() -> None:
     assert set(listed(REQUIREMENTS)) == set(listed(PROJECT / "requirements.txt")) - left_out | beside
 
 
-def index_settings() -> dict[str, str]:
-    """pip's configuration of this machine as uv's variables."""
-    told = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True)
-    entries = dict(re.findall(r"^\S+?\.([\w-]+)='(.*)'$", told.stdout, re.MULTILINE))
-    names = {"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX", "find-links": "UV_FIND_LINKS"}
-    chosen = {variable: entries[key] for key, variable in names.items() if key in entries}
-    return dict(chosen, SSL_CERT_FILE=entries["cert"]) if "cert" in entries else chosen
+def index_variables(folder: Path) -> dict[str, str]:
+    """Variables for uv that stand for pip's configuration of this machine; a settings file goes into `folder`."""
+    settings = pip_settings()
+    write_uv_settings(settings, folder / "uv.toml")
+    default = dict(UV_DEFAULT_INDEX=settings["index-url"][0]) if "index-url" in settings else {}
+    return dict(default, UV_CONFIG_FILE=str(folder / "uv.toml"))
 
 
 @pytest.mark.slow
 def test_the_list_suffices_in_a_fresh_environment(toy_recipe: dict[str, Any], tmp_path: Path) -> None:
     recipe, python = tmp_path / "recipe.yaml", tmp_path / "env" / "bin" / "python"
     recipe.write_text(yaml.safe_dump({**toy_recipe, "exit_iteration": 1}))
-    variables = dict(
-        os.environ, **index_settings(), UV_INDEX_STRATEGY="unsafe-best-match", UV_PYTHON_DOWNLOADS="never"
-    )
+    variables = dict(os.environ, **index_variables(tmp_path), UV_PYTHON_DOWNLOADS="never")
     variables.pop("PYTHONPATH", None)
 
     def uv(*arguments: object) -> subprocess.CompletedProcess[str]:
