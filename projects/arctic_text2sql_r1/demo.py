@@ -37,8 +37,8 @@ RECIPE_OUTPUTS = ("../../runs/demo", "../../runs/grpo-tiny")
 WARMUP_ROWS = 16000
 # Questions per conversation: the model reads a schema once for several of them, which halves the warm-up's work.
 WARMUP_TURNS = 4
-# With --short: enough that some completions run, so that GRPO has something to compare.
-SHORT_UPDATES = {"sft-tiny.yaml": 150, "grpo-tiny.yaml": 3}
+# With --short: enough that some completions run, so that GRPO has something to compare, and for one evaluation.
+SHORT_UPDATES = {"sft-tiny.yaml": 120, "grpo-tiny.yaml": 5}
 
 console = Console(highlight=False)
 
