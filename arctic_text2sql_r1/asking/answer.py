@@ -18,7 +18,7 @@ NO_SQL = "no_sql"
 
 # What is told of a query that yielded no rows; SQLite's or the sandbox's own words follow.
 _ENDINGS = {
-    ExecutionStatus.NO_RESULT_SET: "The query returns no rows, not even none",
+    ExecutionStatus.NO_RESULT_SET: "The statement yields no result set",
     ExecutionStatus.SYNTAX_ERROR: "SQLite cannot read the query",
     ExecutionStatus.SCHEMA_ERROR: "The query does not fit the database",
     ExecutionStatus.DENIED: "Refused, and the database is as it was: queries may read, and nothing else",
@@ -94,7 +94,7 @@ def told_ending(result: ExecutionResult) -> str | None:
     """In words, why an execution has no rows; None when it has some."""
     if result.status is ExecutionStatus.OK:
         return None
-    return f"{_ENDINGS[result.status]}: {result.error or result.status.value}."
+    return f"{_ENDINGS[result.status]}: {(result.error or result.status.value).rstrip('.')}."
 
 
 def told_problem(problem: str | None, cut_at: int | None) -> str:

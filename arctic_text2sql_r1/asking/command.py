@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from arctic_text2sql_r1.asking.options import AskOptions
 from arctic_text2sql_r1.asking.options import add_flags
+from arctic_text2sql_r1.errors import RolloutError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,7 +42,10 @@ def run(flags: argparse.Namespace) -> int:
         for note in asker.notes:
             notes.print(Text(note, style="dim"), soft_wrap=True)
         session = Session(asker, Console(highlight=False), notes, lambda: _waiting(notes), as_json=flags.json)
-        answered = session.run() if flags.question is None else session.ask(flags.question)
+        try:
+            answered = session.run() if flags.question is None else session.ask(flags.question)
+        except RuntimeError as error:  # torch is out of memory
+            raise RolloutError(f"The model could not be asked: {error}") from error
     return 0 if answered else 1
 
 

@@ -7,6 +7,7 @@ Standard library only, so that `--help` answers at once. Asking is in `asker.py`
 """
 
 import argparse
+import math
 from dataclasses import dataclass
 from dataclasses import fields
 from pathlib import Path
@@ -44,8 +45,10 @@ class AskOptions:
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        if self.temperature is not None and self.temperature < 0:
+        if self.temperature is not None and not 0 <= self.temperature < math.inf:
             raise ValueError(f"--temperature is {self.temperature:g}; expected 0, for greedy decoding, or more.")
+        if not 0 < self.timeout_s < math.inf:
+            raise ValueError(f"--timeout-s is {self.timeout_s:g}; expected a number of seconds above 0.")
         if self.temperature == 0 and self.vote > 1:
             raise ValueError(
                 f"--vote {self.vote} with --temperature 0 would draw the same completion {self.vote} times. Set a "

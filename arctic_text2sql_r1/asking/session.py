@@ -98,6 +98,9 @@ class Session:
             self._console.print(Text(harmless(self._last_sql or "no query yet", keep="\n\t")), soft_wrap=True)
         elif name == ".vote" and (argument == "" or (argument.isdecimal() and int(argument) > 0)):
             self._set_vote(int(argument) if argument != "" else self._vote)
+        elif name == ".vote":
+            self._tell(f"'{argument}' is no number of completions; expected 1 or more.")
+            return False
         elif name == ".json" and argument == "":
             self._as_json = not self._as_json
         elif name == ".help":

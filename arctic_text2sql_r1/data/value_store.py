@@ -116,6 +116,7 @@ def _build(path: str, store: Path, state: tuple[int, str], on_progress: Callable
     with tempfile.TemporaryDirectory(dir=store.parent, prefix=f"{store.stem}-") as folder:
         partial = Path(folder) / store.name
         with closing(sqlite3.connect(partial.as_uri(), uri=True, isolation_level=None)) as connection:
+            connection.execute(f"PRAGMA encoding = '{_encoding(path)}'")  # as of what is attached, or it is refused
             connection.executescript(_SCHEMA)
             connection.execute("ATTACH ? AS source", (read_only_uri(path),))
             connection.execute("BEGIN")
@@ -128,6 +129,11 @@ def _build(path: str, store: Path, state: tuple[int, str], on_progress: Callable
             connection.execute("INSERT INTO state VALUES (?, ?)", state)
             connection.execute("COMMIT")
         os.replace(partial, store)
+
+
+def _encoding(path: str) -> str:
+    with closing(open_read_only(path)) as connection:
+        return str(connection.execute("PRAGMA encoding").fetchone()[0])
 
 
 def _columns(path: str) -> list[tuple[str, str]]:

@@ -274,9 +274,16 @@ def _shapes(path: Path) -> dict[str, list[int]]:
 def _device(name: str) -> str:
     import torch
 
-    if name != "auto":
-        return name
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(1, device=name)
+    except (RuntimeError, AssertionError) as error:  # unknown, not built in, or not in this machine
+        told = str(error).partition("\n")[0]
+        raise ModelError(
+            f"Cannot compute on the device '{name}': {told}. Expected auto, cpu, cuda or cuda:1."
+        ) from error
+    return name
 
 
 def _dtype(name: str, device: str) -> Any:

@@ -74,7 +74,7 @@ def cleaned(name: str, content: dict[str, Any], model: TrainedModel) -> dict[str
             **{key: value if key in _VERBATIM else _without_paths(value) for key, value in kept.items()},
             "base_model": base,
         }
-    return {key: _without_paths(value) if key in _PATHS else value for key, value in content.items()}
+    return _without_named_paths(content)
 
 
 def exported_record(model: TrainedModel, dtype: str | None) -> dict[str, Any]:
@@ -90,6 +90,15 @@ def exported_record(model: TrainedModel, dtype: str | None) -> dict[str, Any]:
     )
     # Merged weights are plain: whoever loads them must not put them through NF4 once more.
     return {**record, **(dict(quantization=None) if merged else {}), EXPORTED: noted}
+
+
+def _without_named_paths(content: dict[str, Any]) -> dict[str, Any]:
+    """`content` without paths under the keys that hold some, also in sections of it: models of several parts nest."""
+    cleaned_values = {}
+    for key, value in content.items():
+        nested = _without_named_paths(value) if isinstance(value, dict) else value
+        cleaned_values[key] = _without_paths(value) if key in _PATHS else nested
+    return cleaned_values
 
 
 def _without_paths(value: Any) -> Any:

@@ -9,6 +9,7 @@ is the library's own affair (HF_TOKEN, or `hf auth login`): it is not read here 
 """
 
 import logging
+import re
 import time
 from collections.abc import Callable
 from copy import copy
@@ -16,6 +17,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from typing import Any
 from typing import TypeVar
+from urllib.parse import urlsplit
+from urllib.parse import urlunsplit
 
 from arctic_text2sql_r1.adapters import ADAPTER_CONFIG
 from arctic_text2sql_r1.data.downloads import FIRST_PAUSE_S
@@ -85,10 +88,18 @@ def has_token() -> bool:
 
 
 def endpoint() -> str:
-    """The hub's address."""
+    """The hub's address, for people."""
     from huggingface_hub import constants
 
-    return str(constants.ENDPOINT)
+    return public_address(str(constants.ENDPOINT))
+
+
+def public_address(text: str) -> str:
+    """An address without what may be a secret in it: user and password, query. What is none is returned as it is."""
+    parts = urlsplit(text)
+    if parts.scheme == "":
+        return text
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def upload(
@@ -143,7 +154,7 @@ def _commit(api: Any, to: Destination, added: list[Any], message: str) -> Upload
     stale = [name for name in stale if "/" not in name]
     operations = [*added, *(CommitOperationDelete(path_in_repo=name) for name in stale)]
     made = api.create_commit(to.repo, operations=operations, commit_message=message, revision=to.revision)
-    address = f"{api.endpoint}/{to.repo}" + ("" if to.revision is None else f"/tree/{to.revision}")
+    address = f"{endpoint()}/{to.repo}" + ("" if to.revision is None else f"/tree/{to.revision}")
     return Uploaded(address, None if made.oid == before.sha else made.oid, tuple(stale))
 
 
@@ -217,7 +228,9 @@ def _told(error: BaseException, status: int | None, to: Destination) -> str:
 
 
 def _without_token(text: str) -> str:
+    """`text` without the token, and without users and passwords in addresses."""
     from huggingface_hub import get_token
 
     token = get_token()
-    return text if token is None else text.replace(token, "***")
+    text = text if token is None else text.replace(token, "***")
+    return re.sub(r"(?<=://)[^/@\s]+@", "", text)

@@ -23,12 +23,15 @@ def main() -> int:
     chosen = parser.parse_args()
     try:
         return _run(chosen)
-    except Text2SQLError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+    except (Text2SQLError, ValueError, OSError) as error:  # OSError: no such model, a full disk
+        print(f"error: {error}", file=sys.stderr)
         return 1
 
 
 def _run(chosen: argparse.Namespace) -> int:
+    from arctic_text2sql_r1.environment import load_env_file
+
+    load_env_file()  # before the hub's library reads its settings
     from arctic_text2sql_r1.standalone.hardware import detected_device
     from arctic_text2sql_r1.standalone.hardware import plan_for
     from arctic_text2sql_r1.standalone.recipes import from_mapping
@@ -40,7 +43,8 @@ def _run(chosen: argparse.Namespace) -> int:
     changes = parsed_overrides(chosen.set)
     content = with_keys(read_recipe(chosen.recipe), changes)
     if chosen.plan:
-        plan = plan_for(detected_device(), model=content.get("model", {}).get("name_or_path"))
+        model = content.get("model")
+        plan = plan_for(detected_device(), model=model.get("name_or_path") if isinstance(model, dict) else None)
         print("\n".join(f"[plan] {line}" for line in plan.lines()))
         content = with_keys(content, {**plan.recipe(), **changes})
     recipe = from_mapping(content, name=chosen.recipe)

@@ -64,7 +64,10 @@ def parsed_overrides(texts: Iterable[str]) -> dict[str, Any]:
         dotted, equals, value = text.partition("=")
         if equals == "" or dotted == "":
             raise TrainingError(f"Cannot read '{text}' as an override. Expected KEY=VALUE, such as epochs=3.")
-        changes[dotted] = yaml.safe_load(value)
+        try:
+            changes[dotted] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise TrainingError(f"Cannot read the value of '{text}' as YAML: {error}") from error
     return changes
 
 

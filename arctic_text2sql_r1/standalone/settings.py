@@ -71,6 +71,13 @@ class ModelSettings(AdapterKeys):
     def _lora(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
         if value is not None and str(value.get("peft_type")).lower() != "lora":
             raise ValueError(f"model.peft_config.peft_type is {value.get('peft_type')}, expected Lora.")
+        if value is not None:
+            from peft import LoraConfig
+
+            try:
+                LoraConfig(**{key: setting for key, setting in value.items() if key != "peft_type"})
+            except TypeError as error:
+                raise ValueError(f"model.peft_config: {error}") from error
         return value
 
     @model_validator(mode="after")

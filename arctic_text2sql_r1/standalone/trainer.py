@@ -90,6 +90,14 @@ class StandaloneTrainer(GRPOSteps):
         if self.tokenizer.pad_token is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token
         self.build_judge()  # its workers start before any thread of a GPU or of a tokenizer
+        try:
+            self._build(settings)
+        except BaseException:
+            self.judge.close()
+            raise
+
+    def _build(self, settings: Settings) -> None:
+        """Data, policy, engine, what was saved, and what learns and logs."""
         self.train_dataloader, self.eval_dataloader = dataloaders(settings, self.tokenizer)
         seed_everything(settings.seed)
         self.model_unwrapped = load_policy(settings, self.device)

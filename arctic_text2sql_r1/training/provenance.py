@@ -11,8 +11,6 @@ this machine's; they are cut to names before anything is published.
 from collections import Counter
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.parse import urlunsplit
 
 import torch
 
@@ -22,6 +20,7 @@ from arctic_text2sql_r1.evaluation.versions import PACKAGES
 from arctic_text2sql_r1.evaluation.versions import package_versions
 from arctic_text2sql_r1.evaluation.versions import source_commit
 from arctic_text2sql_r1.prompts.templates import get_template
+from arctic_text2sql_r1.publishing.upload import public_address
 from arctic_text2sql_r1.quantized import NF4
 from arctic_text2sql_r1.training.checkpoint_state import origin
 from arctic_text2sql_r1.training.plan import describe
@@ -126,17 +125,9 @@ def _source(source: Any) -> dict[str, Any]:
     return dict(
         name=name,
         source=manifest.get("source"),
-        origin={key: _public(request[key]) for key in _ORIGINS if request.get(key) is not None},
+        origin={key: public_address(request[key]) for key in _ORIGINS if request.get(key) is not None},
         content_sha256=manifest["content_sha256"],
         splits={split: _rows(record) for split, record in manifest["splits"].items()},
-    )
-
-
-def _public(text: str) -> str:
-    """An address without what may be a secret in it: user and password, query."""
-    parts = urlsplit(text)
-    return (
-        text if parts.scheme == "" else urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
     )
 
 

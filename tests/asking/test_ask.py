@@ -306,3 +306,25 @@ def test_a_database_without_tables_is_told(ask: Ask, tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "bare.db")) as connection:
         connection.executescript("CREATE TABLE t (a); DROP TABLE t")
     assert "has no tables" in ask("?", script=[NAMES], db=tmp_path / "bare.db").err
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--temperature", "nan"), "--temperature is nan"),
+        (("--temperature", "inf", "--vote", "3"), "--temperature is inf"),
+        (("--timeout-s", "0"), "--timeout-s is 0"),
+    ],
+)
+def test_a_number_without_meaning_is_refused(ask: Ask, flags: tuple[str, ...], message: str) -> None:
+    shown = ask("?", *flags, script=[NAMES])
+    assert shown.code == 1 and message in shown.err
+
+
+def test_values_of_a_database_in_utf_16_are_looked_up(ask: Ask, tmp_path: Path) -> None:
+    path = tmp_path / "wide.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript("PRAGMA encoding = 'UTF-16le'; CREATE TABLE shop (city TEXT);")
+        connection.execute("INSERT INTO shop VALUES ('Zürich')")
+        connection.commit()
+    assert ask("Is there one in Zürich?", db=path, script=[says("SELECT city FROM shop")]).out.count("Zürich") > 0

@@ -207,3 +207,13 @@ def test_nine_tenths_of_the_texts_in_golds_of_spider_dev_are_found(spider_root: 
     recall = subprocess.run(command, capture_output=True, check=True, text=True).stdout.splitlines()[1]
     assert '"stored": 396' in recall
     assert float(recall.split('"text": ')[2].split("}")[0]) >= 0.9
+
+
+@pytest.mark.parametrize("encoding", ["UTF-16le", "UTF-16be"])
+def test_values_of_a_database_in_utf_16_are_found(encoding: str, tmp_path: Path) -> None:
+    path = tmp_path / "shop.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(
+            f"PRAGMA encoding = '{encoding}'; CREATE TABLE shop (city TEXT); INSERT INTO shop VALUES ('Zürich');"
+        )
+    assert looked_up(path, "Which shops are in Zürich?") == {("shop", "city"): ("Zürich",)}

@@ -14,6 +14,7 @@ from huggingface_hub import ModelCard
 
 from arctic_text2sql_r1.adapters import adapter_sha256
 from arctic_text2sql_r1.cli import main
+from arctic_text2sql_r1.publishing.bundle import _without_named_paths
 from arctic_text2sql_r1.publishing.export import ExportOptions
 from arctic_text2sql_r1.publishing.export import export
 from tests.publishing.hub_server import TOKEN
@@ -141,3 +142,19 @@ def test_command_in_a_process_of_its_own_reads_env_and_never_tells_the_token(ste
     assert TOKEN not in ended.stdout + ended.stderr
     written = [path for path in tmp_path.rglob("*") if path.is_file() and path.name != ".env"]
     assert not [path for path in written if TOKEN.encode() in path.read_bytes()]
+
+
+def test_user_and_password_of_the_hubs_address_are_not_told(
+    step: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://ada:secret@hub.example:9/x")
+    assert main(["push", str(step), "ada/model", "--dry-run"]) == 0
+    told = capsys.readouterr()
+    assert "at http://hub.example:9/x " in told.out
+    assert "secret" not in told.out + told.err
+
+
+def test_paths_in_sections_of_a_configuration_are_cut_to_names() -> None:
+    content = dict(_name_or_path="/data/a", text_config=dict(_name_or_path="/data/secret/base", layers=2))
+    public = dict(_name_or_path="a", text_config=dict(_name_or_path="base", layers=2))
+    assert _without_named_paths(content) == public

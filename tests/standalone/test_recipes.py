@@ -106,6 +106,7 @@ def test_what_cannot_be_run_is_told_with_its_key(recipe: dict[str, Any], keys: d
         (dict(dtype="bf16", peft_config=None), "All weights are trained, in bf16"),
         (dict(type="quantized", peft_config=None), "four-bit weights cannot be trained"),
         (dict(peft_config=dict(peft_type="IA3")), "peft_type is IA3, expected Lora"),
+        (dict(peft_config=dict(peft_type="Lora", rank=4)), "model.peft_config: .*'rank'"),
     ],
 )
 def test_a_model_that_cannot_be_trained_is_refused(recipe: dict[str, Any], keys: dict[str, Any], message: str) -> None:

@@ -5,6 +5,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,11 +13,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
 
+from arctic_text2sql_r1.errors import DataError
 from arctic_text2sql_r1.evaluation.models import load_policy
 from arctic_text2sql_r1.monitor.run_facts import read_run_facts
 from arctic_text2sql_r1.run_folders import RunFolder
@@ -172,11 +175,32 @@ def test_a_plan_takes_the_place_of_the_recipes_sizes(
     assert "step 1/1 | reward" in output
 
 
-def test_an_error_is_one_line_without_traceback(
-    toy_recipe: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("epoch=3", "unknown key 'epoch'"),
+        ("epochs=[", "Cannot read the value of 'epochs=\\['"),
+        ("model=foo", "'model' is no section"),
+        ("model.name_or_path=no/such", "load the files"),
+    ],
+)
+def test_an_error_is_told_without_traceback(
+    toy_recipe: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    override: str,
+    message: str,
 ) -> None:
-    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump({**toy_recipe, "epoch": 3}))
-    monkeypatch.setattr(sys, "argv", ["standalone", str(tmp_path / "recipe.yaml")])
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(toy_recipe))
+    monkeypatch.setattr(sys, "argv", ["standalone", str(tmp_path / "recipe.yaml"), "--plan", "--set", override])
     assert main() == 1
-    [line] = capsys.readouterr().err.splitlines()
-    assert line.startswith("TrainingError: Recipe '") and "unknown key 'epoch'" in line
+    assert re.search(f"^error: .*{message}", capsys.readouterr().err)
+
+
+def test_a_run_that_cannot_begin_leaves_no_sql_worker(toy_recipe: dict[str, Any]) -> None:
+    before = set(psutil.Process().children(recursive=True))
+    with pytest.raises(DataError, match="One rollout takes 64 prompts"):
+        train(settings_of({**toy_recipe, "micro_batch_size": 64}))
+    left = [child for child in psutil.Process().children(recursive=True) if child not in before]
+    assert psutil.wait_procs(left, timeout=10)[1] == []
