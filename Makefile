@@ -69,7 +69,7 @@ demo: install ops
 
 # Files are shared out over the cores; the tests of one file stay together, so that what they share is built once.
 test: install ops
-	@$(ON_CPU) $(OFFLINE) $(PY) -m pytest -n auto --dist loadfile -m "not vllm" $(PYTEST_FLAGS)
+	@$(ON_CPU) $(OFFLINE) $(PY) -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not vllm" $(PYTEST_FLAGS)
 
 test-fast: install ops
 	@$(ON_CPU) $(OFFLINE) $(PY) -m pytest -q -n auto -m "not slow and not gpu and not vllm" $(PYTEST_FLAGS)

@@ -42,6 +42,11 @@ INSERT INTO concert VALUES
 """
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first, so that no core is left alone with one of them at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture
 def concert_db(tmp_path: Path) -> Path:
     """A SQLite file of three tables (stadium, singer, concert), in the folder layout that readers expect."""
