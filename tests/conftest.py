@@ -42,11 +42,6 @@ INSERT INTO concert VALUES
 """
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests come first, so that no core is left alone with one of them at the end."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
-
-
 @pytest.fixture
 def concert_db(tmp_path: Path) -> Path:
     """A SQLite file of three tables (stadium, singer, concert), in the folder layout that readers expect."""
@@ -68,7 +63,11 @@ def spider_root() -> Path:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skips gpu tests where no CUDA device can be used; torch is imported only when there is such a test."""
+    """Skips gpu tests where no CUDA device can be used; torch is imported only when there is such a test.
+
+    Files with slow tests come first, so that no core is left alone with one of them at the end.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
     gpu_items = [item for item in items if item.get_closest_marker("gpu")]
     if len(gpu_items) == 0 or _cuda_is_usable():
         return
