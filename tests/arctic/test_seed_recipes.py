@@ -113,6 +113,7 @@ def test_rl_text2sql_trains_by_either_objective(recipes: Recipes, objective: str
 def test_grpo_qwen_3b_trains_with_its_optimizer_in_main_memory(recipes: Recipes) -> None:
     run = recipes.run("grpo-qwen-3b.yaml", "qwen2")
     check_metrics(run, {"execution"})
+    assert len(run.rollouts) == 2 * 16 * 16
     (last,) = checkpoints(recipes.folder, "last")
     assert last.adapter is not None and last.adapter.tensors == 2 * 7
 
