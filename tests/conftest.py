@@ -7,6 +7,7 @@ Fixtures that only one folder uses live in that folder's own conftest.py.
 """
 
 import os
+import signal
 import sqlite3
 import sys
 from pathlib import Path
@@ -22,6 +23,10 @@ os.environ.setdefault("TORCH_EXTENSIONS_DIR", str(REPOSITORY / ".cache" / "torch
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+# A shell that runs tests in the background switches Ctrl-C off for them and for all that they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # NULLs (age, theme, singer_id), a duplicate row apart from its key (singers 3 and 4), unicode and quotes in values.
 CONCERT_SQL = """
