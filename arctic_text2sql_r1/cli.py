@@ -236,8 +236,6 @@ def _add_prepare_flags(parser: argparse.ArgumentParser) -> None:
 
 def prepare(flags: argparse.Namespace) -> None:
     """`text2sql-r1 prepare SOURCE`."""
-    from arctic_text2sql_r1.environment import load_env_file
-
     load_env_file()  # a token for datasets and models of the hub
     from arctic_text2sql_r1.data.prepare import prepare as make
     from arctic_text2sql_r1.data.prepare_report import print_report
