@@ -55,7 +55,7 @@ ROOMS: dict[str, set[str]] = {
     "publishing": {"environment", "evaluation", "monitor", "data", "prompts"} | MODELS,
     "training": TRAINING | {"publishing"},
     "arctic": TRAINING | {"training"},
-    "standalone": TRAINING | {"training"},
+    "standalone": TRAINING | {"training", "environment"},
     "cli": TRAINING | {"training", "arctic", "standalone", "scoring", "publishing", "environment", "asking"},
 }
 HOST = {"arctic_training", "deepspeed"}

@@ -54,11 +54,14 @@ def build_data(out: Path, options: argparse.Namespace) -> None:
 
     warmup = out / "warmup.json"
     questions = [DATA / "build_questions.py", "--out", out / "questions", "--warmup-out", warmup]
-    run([sys.executable, *questions, "--warmup-rows", WARMUP_ROWS], out / "logs" / "questions.log")
+    rows = WARMUP_ROWS // 8 if options.short else WARMUP_ROWS
+    run([sys.executable, *questions, "--warmup-rows", rows], out / "logs" / "questions.log")
     examples = read_examples(str(warmup), databases=str(DATA / "databases"))
-    rows = sft_rows(examples, get_template("tiny"), lambda example: tables_used(example.gold_sql), turns=WARMUP_TURNS)
+    conversations = sft_rows(
+        examples, get_template("tiny"), lambda example: tables_used(example.gold_sql), turns=WARMUP_TURNS
+    )
     datasets.disable_progress_bars()
-    write_sft_dataset(rows, out / "warmup-messages")
+    write_sft_dataset(conversations, out / "warmup-messages")
     model = [PROJECT / "tiny_model.py", "--corpus", out / "warmup-messages", "--out", out / "untrained"]
     run([sys.executable, *model, "--seed", options.seed], out / "logs" / "model.log")
 

@@ -165,6 +165,7 @@ def test_ctrl_c_breaks_off_model_and_sql_and_ctrl_d_ends_the_session(
         session.type("\x03\x03\x03")
         session.wait_for("broken off", limit_s=5)
         session.wait_for("concert> ", limit_s=5)
+    time.sleep(0.5)  # Python's own line editor may sleep through a signal that comes before it waits for keys
     session.type("half a question\x03")
     session.wait_for("concert> ", limit_s=5)
     session.type("One?\r")
