@@ -26,6 +26,8 @@ from tests.tiny_architectures import FAMILIES
 from tests.tiny_architectures import PHRASES
 from tests.tiny_architectures import build_tiny
 
+pytestmark = pytest.mark.slow
+
 
 class Tiny(NamedTuple):
     kind: str

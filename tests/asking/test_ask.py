@@ -16,6 +16,8 @@ import pytest
 from tests.asking.conftest import Ask
 from tests.asking.conftest import says
 
+pytestmark = pytest.mark.slow
+
 NAMES = says("SELECT name, age FROM singer ORDER BY singer_id LIMIT 2", thought="the singers")
 ENDLESS_SQL = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT count(*) FROM c"
 

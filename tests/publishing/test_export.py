@@ -27,6 +27,8 @@ from tests.publishing.conftest import RECORD
 from tests.publishing.conftest import build_adapter
 from tests.publishing.conftest import build_base
 
+pytestmark = pytest.mark.slow
+
 ARCHITECTURES = ["Qwen2", *(pytest.param(name, marks=pytest.mark.slow) for name in ("Llama", "Qwen3", "Gemma3"))]
 IDS = torch.arange(5, 25).unsqueeze(0)
 

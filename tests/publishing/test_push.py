@@ -21,6 +21,8 @@ from tests.publishing.hub_server import TOKEN
 from tests.publishing.hub_server import Fault
 from tests.publishing.hub_server import HubServer
 
+pytestmark = pytest.mark.slow
+
 
 def test_step_arrives_with_its_card_and_without_what_stays_here(
     step: Path, hub: HubServer, capsys: pytest.CaptureFixture[str]

@@ -18,6 +18,8 @@ from tests.publishing.hub_server import Fault
 from tests.publishing.hub_server import HubServer
 from tests.publishing.hub_server import Repository
 
+pytestmark = pytest.mark.slow
+
 WEIGHTS = bytes(range(256)) * 200
 CARD = b"---\ntags:\n- x\n---\n# model\n"
 MODEL = Destination("ada/model")

@@ -14,6 +14,8 @@ from arctic_text2sql_r1.errors import TrainingError
 from arctic_text2sql_r1.standalone.engine import TorchEngine
 from arctic_text2sql_r1.standalone.engine import weight_groups
 
+pytestmark = pytest.mark.slow
+
 
 class Line(torch.nn.Module):
     """y = w x with w = 1, and a bias that is frozen."""
